@@ -1,0 +1,92 @@
+"""The application: settings in, an ASGI app out. It starts without a model too, and then denies every call."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from intent.api import console, problems, routes, specification
+from intent.api.dispatch import Dispatch, NormalizerLike, Unavailable
+from intent.api.envelope import Envelope, site
+from intent.api.metrics import Metrics
+from intent.api.service import Service
+from intent.errors import IntentError
+from intent.vocabulary import Vocabulary, default_path
+
+if TYPE_CHECKING:
+    from intent.settings import Settings
+
+_log = logging.getLogger("intent.api")
+
+
+def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> FastAPI:
+    """Build the service.
+
+    Parameters
+    ----------
+    settings
+        Read once, here.
+    normalizer
+        The classifier; None loads the bundle that the settings name. Where that fails the app still starts: ``/readyz`` answers 503,
+        and every call is denied with ``model_unavailable``.
+
+    Raises
+    ------
+    VocabularyError
+        If not even the vocabulary that ships with the package can be read.
+    """
+    found = normalizer or _load(settings)
+    ready, classifier = found is not None, found or Unavailable(Vocabulary.load(default_path()))
+    metrics = Metrics()
+    metrics.ready.set(ready)
+    app = FastAPI(
+        title="intent",
+        version=_version(),
+        summary="What would this tool call do?",
+        description=specification.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = Service(settings, classifier, Dispatch(classifier, settings, metrics), metrics, ready)
+    app.add_middleware(Envelope)
+    problems.install(app)
+    for router in (routes.v1, routes.operations, console.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=console.STATIC), name="static")
+    app.mount("/docs-assets", StaticFiles(directory=Path(str(files("fastapi_offline") / "static"))), name="docs-assets")
+    specification.install(app)
+    return app
+
+
+def _load(settings: Settings) -> NormalizerLike | None:
+    try:
+        from intent.classify.normalizer import Normalizer  # noqa: PLC0415 - a missing runtime library must not keep the app from starting
+
+        bundle = settings.bundle or shipped_bundle()
+        return Normalizer.load(bundle, catalogue=settings.catalogue, threads=settings.threads, deadline_s=settings.deadline_s)
+    except IntentError as error:
+        _log.error("no model: %s", error)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the model from loading, the app starts and denies
+        _log.error("no model: %s", site(error))
+    return None
+
+
+def shipped_bundle() -> Path:
+    """The bundle of the shipped model: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "_shipped" / "model"
+    return inside if inside.is_dir() else package.parent / "models" / "default"
+
+
+def _version() -> str:
+    try:
+        return version("intent-normalizer")
+    except PackageNotFoundError:
+        return "0.0.0"

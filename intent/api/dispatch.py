@@ -1,0 +1,208 @@
+"""Between the event loop and the classifier: a bounded number of worker threads; whatever goes wrong comes back as a denial."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from intent.api.envelope import site
+from intent.schema import CertificateStatus, Decision, Outcome, Reason, ReasonCode, Version
+from intent.vocabulary import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from intent.api.metrics import Metrics
+    from intent.schema import ToolCall
+    from intent.settings import Settings
+    from intent.vocabulary import Vocabulary
+
+_log = logging.getLogger("intent.api")
+T = TypeVar("T")
+
+
+class ExplanationLike(Protocol):
+    """A decision and the texts that it was read from."""
+
+    @property
+    def decision(self) -> Decision: ...  # noqa: D102 - the class says it
+    @property
+    def declared(self) -> str | None: ...  # noqa: D102 - the class says it
+    @property
+    def capability(self) -> str | None: ...  # noqa: D102 - the class says it
+    @property
+    def effect(self) -> str | None: ...  # noqa: D102 - the class says it
+    @property
+    def changes(self) -> Sequence[object]: ...  # noqa: D102 - the class says it
+
+
+class NormalizerLike(Protocol):
+    """The classifier, as the service needs it: thread-safe, and bound by the processor."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...  # noqa: D102 - the class says it
+    @property
+    def card(self) -> dict[str, object]: ...  # noqa: D102 - the class says it
+    def normalize(self, call: ToolCall) -> Decision: ...  # noqa: D102 - the class says it
+    def normalize_json(self, data: object) -> Decision: ...  # noqa: D102 - the class says it
+    def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision: ...  # noqa: A002, D102 - the contract's name
+    def explain(self, call: ToolCall) -> ExplanationLike: ...  # noqa: D102 - the class says it
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision with its views; they are None where there was no classification."""
+
+    decision: Decision
+    declared: str | None = None
+    capability: str | None = None
+    effect: str | None = None
+    changes: Sequence[object] = ()
+
+
+class Unavailable:
+    """Stands in where no model could be loaded: denies every call with ``model_unavailable``."""
+
+    _MESSAGE = "no model is loaded, so nothing can be forwarded"
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.card: dict[str, object] = {}
+
+    def normalize(self, call: ToolCall) -> Decision:
+        """Deny."""
+        return self.refuse(ReasonCode.MODEL_UNAVAILABLE, self._MESSAGE, call.id)
+
+    def normalize_json(self, data: object) -> Decision:
+        """Deny."""
+        return self.refuse(ReasonCode.MODEL_UNAVAILABLE, self._MESSAGE, id_of(data))
+
+    def explain(self, call: ToolCall) -> Explained:
+        """Deny."""
+        return Explained(self.normalize(call))
+
+    def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision:  # noqa: A002 - the contract's name
+        """Deny for a reason; with no model every label is as likely as the next."""
+        share = 1 / len(self.vocabulary.labels)
+        return Decision(
+            id=id,
+            decision_id=uuid.uuid4().hex,
+            intent=UNKNOWN,
+            outcome=Outcome.DENY,
+            confidence=share,
+            probabilities=dict.fromkeys(self.vocabulary.labels, share),
+            declared=None,
+            reasons=(Reason(code=code, message=message),),
+            evidence=(),
+            vocabulary=Version(name=self.vocabulary.name, version=self.vocabulary.version, digest=self.vocabulary.digest),
+            model=Version(name="none", version="0.0.0", digest=""),
+            certificate=CertificateStatus(alpha=0.0, delta=0.0, valid=False),
+        )
+
+
+def id_of(data: object) -> str | None:
+    """The id of a call that may be anything."""
+    found: object = data.get("id") if isinstance(data, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - parsed JSON
+    return found if isinstance(found, str) else None
+
+
+class Dispatch:
+    """Runs the classifier off the event loop, at most ``max_concurrency`` calls at once.
+
+    A call that outlives its deadline is denied at once, but keeps its slot until its thread ends: abandoned work is counted, so that
+    it cannot pile up.
+    """
+
+    def __init__(self, normalizer: NormalizerLike, settings: Settings, metrics: Metrics) -> None:
+        self._normalizer = normalizer
+        self._queue_timeout_s = settings.queue_timeout_s
+        self._deadline_s = settings.deadline_s
+        self._batch_deadline_s = settings.batch_deadline_s
+        self._slots = anyio.CapacityLimiter(settings.max_concurrency)
+        self._threads = anyio.CapacityLimiter(math.inf)
+        self._metrics = metrics
+
+    @property
+    def busy(self) -> int:
+        """Slots taken now, abandoned work included."""
+        return self._slots.borrowed_tokens
+
+    async def decide(self, call: ToolCall) -> Decision:
+        """The decision on one call; never raises."""
+        decision = await self._guarded(lambda: self._normalizer.normalize(call), lambda code, why: self._normalizer.refuse(code, why, call.id))
+        self._metrics.count(decision)
+        return decision
+
+    async def decide_all(self, items: list[object]) -> list[Decision]:
+        """The decisions on a batch, in order; one slot at a time, so that a batch cannot crowd out single calls."""
+        until_s = time.monotonic() + self._batch_deadline_s
+        return [await self._decide_item(item, until_s) for item in items]
+
+    async def _decide_item(self, item: object, until_s: float) -> Decision:
+        if time.monotonic() >= until_s:
+            decision = self._normalizer.refuse(ReasonCode.TIMEOUT, "the batch passed its deadline before this call", id_of(item))
+        else:
+            decision = await self._guarded(
+                lambda: self._normalizer.normalize_json(item), lambda code, why: self._normalizer.refuse(code, why, id_of(item))
+            )
+        self._metrics.count(decision)
+        return decision
+
+    async def explain(self, call: ToolCall) -> Explained:
+        """The decision on one call with its views; never raises."""
+
+        def work() -> Explained:
+            found = self._normalizer.explain(call)
+            return Explained(found.decision, found.declared, found.capability, found.effect, tuple(found.changes))
+
+        explained = await self._guarded(work, lambda code, why: Explained(self._normalizer.refuse(code, why, call.id)))
+        self._metrics.count(explained.decision)
+        return explained
+
+    async def _guarded(self, work: Callable[[], T], refuse: Callable[[ReasonCode, str], T]) -> T:
+        with self._metrics.in_flight.track_inprogress(), self._metrics.latency.time():
+            try:
+                return await self._in_thread(work)
+            except TimeoutError as error:
+                return refuse(ReasonCode.TIMEOUT, str(error) or "the classifier timed out")
+            except Exception as error:  # noqa: BLE001 - anything unexpected on the decision path is a denial, never a label
+                _log.error("classification failed: %s", site(error))
+                return refuse(ReasonCode.ERROR, "the classifier failed on this call")
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        holder = object()
+        with anyio.move_on_after(self._queue_timeout_s) as waiting:
+            await self._slots.acquire_on_behalf_of(holder)
+        if waiting.cancelled_caught:
+            raise TimeoutError("no classifier was free in time")
+        loop, started = asyncio.get_running_loop(), False
+
+        def run() -> T:
+            nonlocal started
+            started = True
+            try:
+                return work()
+            finally:
+                with suppress(RuntimeError):  # the loop was closed while this call was running; nobody waits for the slot
+                    loop.call_soon_threadsafe(self._free, holder)
+
+        try:
+            with anyio.move_on_after(self._deadline_s):
+                return await to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._threads)
+        finally:
+            if not started:
+                self._free(holder)
+        raise TimeoutError("the classification passed its deadline")
+
+    def _free(self, holder: object) -> None:
+        with suppress(RuntimeError):  # freed before: the thread began just after its caller had gone
+            self._slots.release_on_behalf_of(holder)

@@ -1,0 +1,62 @@
+"""Runs the app under uvicorn: one process, h11, no log of bodies, no banner."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+
+import uvicorn
+
+from intent.api.app import create_app
+from intent.settings import Settings
+
+_log = logging.getLogger("intent.api")
+_MAX_HEADER_BYTES = 16_384
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Serve until told to stop.
+
+    Parameters
+    ----------
+    settings
+        None reads the environment.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the environment holds a setting out of range, or an unknown one.
+    """
+    found = settings or Settings()
+    logging.basicConfig(level=found.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if found.api_token is None and not _is_loopback(found.host):
+        _log.warning("listening on %s without a token: anybody who reaches this port may classify", found.host)
+    uvicorn.Server(configuration(found)).run()
+
+
+def configuration(settings: Settings) -> uvicorn.Config:
+    """How uvicorn is run; proxy headers are not trusted, since nothing here depends on the client's address."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,29 @@
+"""What the routes share: one frozen record, put on the app when it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from intent.api.dispatch import Dispatch, NormalizerLike
+    from intent.api.metrics import Metrics
+    from intent.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of one running app; ``ready`` is False where ``normalizer`` only stands in for a model."""
+
+    settings: Settings
+    normalizer: NormalizerLike
+    dispatch: Dispatch
+    metrics: Metrics
+    ready: bool
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    return cast("Service", request.app.state.service)

@@ -1,0 +1,122 @@
+"""One tree of errors; each class has a stable ``code`` that clients may match on.
+
+::
+
+    IntentError
+    ├── InvalidCall          a call that does not fit the contract
+    │   ├── MalformedJson    text that is not one strict JSON value
+    │   └── TooLarge         input beyond a byte, depth or item cap
+    ├── VocabularyError      a vocabulary that contradicts itself
+    ├── BundleError          a model directory that must not be used
+    │   ├── BundleMissing    no bundle at that path
+    │   └── BundleCorrupt    a file is missing, added or differs from its digest
+    ├── EncoderError         base weights absent or not the pinned ones
+    ├── CatalogueError       a catalogue of reviewed tools that cannot be read
+    ├── CorpusError          a corpus row or file that does not fit the row format
+    ├── TrainingError        data from which no model can be fitted
+    └── DependencyMissing    an optional extra that is not installed
+
+Uncertainty is not an error: it is the intent ``unknown`` with a reason.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class IntentError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+    code: ClassVar[str] = "intent_error"
+
+
+class InvalidCall(IntentError):
+    """A tool call does not fit the contract."""
+
+    code = "invalid_call"
+
+    def __init__(self, where: str, must: str, got: str = "") -> None:
+        self.where = where
+        super().__init__(f"{where} must {must}" + (f", got {got}" if got else ""))
+
+
+class MalformedJson(InvalidCall):
+    """A text is not one strict JSON value."""
+
+    code = "malformed_json"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("input", "be one strict JSON value", why)
+
+
+class TooLarge(InvalidCall):
+    """An input passes a cap on bytes, depth or items."""
+
+    code = "too_large"
+
+    def __init__(self, where: str, limit: int, unit: str = "bytes") -> None:
+        self.limit = limit
+        super().__init__(where, f"be at most {limit} {unit}", "more")
+
+
+class VocabularyError(IntentError):
+    """A vocabulary contradicts itself or cannot be read."""
+
+    code = "vocabulary_error"
+
+
+class BundleError(IntentError):
+    """A model directory must not be used."""
+
+    code = "bundle_error"
+
+
+class BundleMissing(BundleError):
+    """There is no bundle at the path."""
+
+    code = "bundle_missing"
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"no model bundle at {path}: manifest.json was not found")
+
+
+class BundleCorrupt(BundleError):
+    """A bundle's content differs from its manifest."""
+
+    code = "bundle_corrupt"
+
+
+class EncoderError(IntentError):
+    """The base weights are absent or are not the pinned ones."""
+
+    code = "encoder_error"
+
+
+class CatalogueError(IntentError):
+    """A catalogue of reviewed tools cannot be read."""
+
+    code = "catalogue_error"
+
+
+class CorpusError(IntentError):
+    """A corpus file or row does not fit the row format."""
+
+    code = "corpus_error"
+
+    def __init__(self, path: object, line: int, why: str) -> None:
+        super().__init__(f"{path}, line {line}: {why}")
+
+
+class TrainingError(IntentError):
+    """No model can be fitted from the data given."""
+
+    code = "training_error"
+
+
+class DependencyMissing(IntentError):
+    """An optional dependency is needed and is not installed."""
+
+    code = "dependency_missing"
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'intent-normalizer[{extra}]'")

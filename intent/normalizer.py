@@ -1,0 +1,340 @@
+"""One call in, one decision out; whatever goes wrong on the way is a deny with a reason, never an exception and never a label."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import JsonValue
+
+from intent.bundle import Bundle, load, shipped_path
+from intent.catalogue import Catalogue, Pin, Standing
+from intent.classify.features import hint
+from intent.classify.gate import Gate, Reading, asked
+from intent.classify.lexical import Doubles
+from intent.classify.reader import POLYMORPHIC_AT_LEAST, Reader
+from intent.errors import IntentError, InvalidCall, TooLarge
+from intent.evidence import collect
+from intent.evidence.base import Finding
+from intent.schema import (
+    CertificateStatus,
+    Decision,
+    Declared,
+    Evidence,
+    Outcome,
+    Reason,
+    ReasonCode,
+    Tool,
+    ToolCall,
+    Version,
+    View,
+)
+from intent.text import CanonicalText
+from intent.views import Capability, EffectView, Limits, read_capability, read_declared, read_effect, tool_digest
+from intent.vocabulary import UNKNOWN, Effect, Vocabulary
+
+log = logging.getLogger(__name__)
+
+DECLARED_AT_LEAST = 0.5
+_NO_ARGUMENTS = EffectView(leaves=(), text="", changes=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The canonical texts of a call, and what was done to make them canonical."""
+
+    declared: CanonicalText | None
+    capability: Capability | None
+    effect: EffectView | None
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Names of the changes, sorted."""
+        parts = (v.changes for v in (self.declared, self.capability, self.effect) if v is not None)
+        return tuple(sorted({str(change) for changes in parts for change in changes}))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with the texts it was made from."""
+
+    decision: Decision
+    declared: str | None
+    capability: str | None
+    effect: str | None
+    changes: tuple[str, ...]
+
+
+class Deadline:
+    """A point on a monotonic clock after which a call is denied."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = clock() + seconds
+
+    def check(self) -> None:
+        """Raise `TimeoutError` once the point has passed."""
+        if self._clock() > self._until:
+            raise TimeoutError
+
+
+class Normalizer:
+    """Turns tool calls into decisions; safe between threads; the same call gives the same decision alone and in any company.
+
+    Parameters
+    ----------
+    trained
+        A verified bundle.
+    catalogue
+        Reviewed tools.
+    require_certificate
+        Deny everything while the thresholds carry no valid certificate.
+    deadline_s
+        Longest time for one call, in seconds.
+    clock, new_id
+        Injected, so that tests hold time and identifiers still.
+    """
+
+    def __init__(
+        self,
+        trained: Bundle,
+        *,
+        catalogue: Catalogue | None = None,
+        limits: Limits | None = None,
+        require_certificate: bool = False,
+        deadline_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._trained = trained
+        self._catalogue = catalogue or Catalogue.empty()
+        self._limits = limits or Limits()
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._new_id = new_id
+        self._reader = Reader(trained.model, trained.vocabulary, trained.encoder)
+        self._gate = Gate(
+            vocabulary=trained.vocabulary,
+            thresholds=trained.model.thresholds,
+            declared_at_least=trained.declared_at_least,
+            require_certificate=require_certificate,
+            certified=trained.certificate.valid,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Path | None = None,
+        *,
+        catalogue: Path | None = None,
+        limits: Limits | None = None,
+        threads: int = 1,
+        deadline_s: float = 2.0,
+        cache: Path | None = None,
+    ) -> Normalizer:
+        """Verify a bundle (None: the shipped one), then make a normalizer from it.
+
+        Raises
+        ------
+        BundleError
+            If the bundle is missing or differs from its manifest.
+        CatalogueError
+            If the catalogue cannot be read.
+        """
+        trained = load(bundle or shipped_path(), threads=threads, cache=cache)
+        pins = Catalogue.load(catalogue, trained.vocabulary) if catalogue else None
+        return cls(trained, catalogue=pins, limits=limits, deadline_s=deadline_s)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the model."""
+        return self._trained.vocabulary
+
+    @property
+    def card(self) -> dict[str, JsonValue]:
+        """The model's manifest, with its digest."""
+        return self._trained.card
+
+    def normalize(self, call: ToolCall) -> Decision:
+        """Decide one call; never raises."""
+        return self._decided(call)[0]
+
+    def normalize_many(self, calls: Iterable[ToolCall]) -> Iterator[Decision]:
+        """Decide calls in order, each as if it were alone."""
+        return map(self.normalize, calls)
+
+    def normalize_json(self, data: object) -> Decision:
+        """Decide parsed JSON; what is no valid call is denied with its fault as the reason."""
+        name = data.get("id") if isinstance(data, dict) else None
+        echoed = name if isinstance(name, str) and len(name) <= self._limits.max_name_bytes else None
+        try:
+            call = ToolCall.parse(data)
+        except TooLarge as error:
+            return self.refuse(ReasonCode.TOO_LARGE, str(error), echoed)
+        except InvalidCall as error:
+            return self.refuse(ReasonCode.ERROR, str(error), echoed)
+        except RecursionError:
+            return self.refuse(ReasonCode.TOO_LARGE, "input must be less deeply nested", echoed)
+        return self.normalize(call)
+
+    def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision:  # noqa: A002 - the contract's own word
+        """A deny for something that was not read: every probability is on the rest label."""
+        labels = self.vocabulary.labels
+        return self._decision(id, np.eye(len(labels))[-1], None, (Reason(code=code, message=message),), ())
+
+    def explain(self, call: ToolCall) -> Explanation:
+        """The decision with the canonical texts behind it; views that could not be read are None."""
+        decision, views = self._decided(call)
+        if views is None:
+            return Explanation(decision, None, None, None, ())
+        capability = views.capability
+        described = None if capability is None else _shown(capability)
+        return Explanation(
+            decision,
+            views.declared.text if views.declared else None,
+            described,
+            views.effect.text if views.effect else None,
+            views.changes,
+        )
+
+    def _decided(self, call: ToolCall) -> tuple[Decision, Views | None]:
+        try:
+            return self._judged(call, Deadline(self._deadline_s, self._clock))
+        except TooLarge as error:
+            return self.refuse(ReasonCode.TOO_LARGE, str(error), call.id), None
+        except TimeoutError:
+            message = f"the call was not read within {self._deadline_s:g} s"
+            return self.refuse(ReasonCode.TIMEOUT, message, call.id), None
+        except IntentError as error:
+            return self.refuse(ReasonCode.ERROR, str(error), call.id), None
+        except Exception:  # noqa: BLE001 - fail closed: whatever happened, the answer is a deny
+            log.exception("a call could not be read")
+            return self.refuse(ReasonCode.ERROR, "the call could not be read", call.id), None
+
+    def _judged(self, call: ToolCall, deadline: Deadline) -> tuple[Decision, Views]:
+        declared_view = read_declared(call.request, self._limits) if (call.request or "").strip() else None
+        declared = self._reader.declared(declared_view) if declared_view else None
+        deadline.check()
+        if call.tool is None:
+            probabilities = asked(np.zeros(len(self.vocabulary.ids)) if declared is None else declared, self.vocabulary)
+            reading, evidence, views = Reading(probabilities), (), Views(declared_view, None, None)
+        else:
+            reading, evidence, views = self._tool_reading(call.tool, call.arguments, declared, declared_view, deadline)
+        deadline.check()
+        told = None if declared is None else self._declared(declared)
+        return self._decision(call.id, reading.probabilities, told, self._gate.reasons(reading), evidence), views
+
+    def _tool_reading(
+        self,
+        tool: Tool,
+        arguments: Mapping[str, JsonValue] | None,
+        declared: Doubles | None,
+        declared_view: CanonicalText | None,
+        deadline: Deadline,
+    ) -> tuple[Reading, tuple[Evidence, ...], Views]:
+        digest = tool_digest(tool)
+        standing, pin = self._catalogue.look_up(tool.server, tool.name, digest)
+        reading = self._reader.capability(digest, lambda: read_capability(tool, self._limits))
+        capability_view = reading.view
+        deadline.check()
+        view = read_effect(arguments, self._limits) if arguments else _NO_ARGUMENTS
+        findings = collect(view.leaves, hint(capability_view), self.vocabulary.verb_effects) if view.leaves else ()
+        polymorphic = reading.polymorphic >= POLYMORPHIC_AT_LEAST if pin is None else pin.polymorphic
+        if polymorphic and view.leaves:
+            probabilities = self._reader.effect(capability_view.name.text, view, findings)
+        else:
+            known = reading.probabilities if standing is not Standing.REVIEWED or pin is None else self._pinned(pin)
+            probabilities = self._reader.lifted(known, findings)
+        evidence = (*self._pin_evidence(pin, standing), *self._annotation_evidence(tool), *map(self._evidence, findings), *_decoded(view))
+        return (
+            Reading(
+                probabilities=probabilities,
+                declared=declared,
+                novel=reading.novel and standing is not Standing.REVIEWED,
+                obfuscated=reading.obfuscated,
+                changed=standing is Standing.CHANGED,
+                doubts=tuple(e for e, f in zip(map(self._evidence, findings), findings, strict=True) if f.effect is None),
+                conflicts=self._annotation_conflicts(tool, probabilities),
+            ),
+            evidence,
+            Views(declared_view, capability_view, view if arguments is not None else None),
+        )
+
+    def _pinned(self, pin: Pin) -> Doubles:
+        return np.eye(len(self.vocabulary.labels))[self.vocabulary.labels.index(pin.intent)]
+
+    def _evidence(self, finding: Finding) -> Evidence:
+        word = None if finding.effect is None else self.vocabulary.effects[finding.effect]
+        return Evidence(view=View.ARGUMENTS, kind=finding.kind, detail=finding.detail, intent=word)
+
+    def _pin_evidence(self, pin: Pin | None, standing: Standing) -> tuple[Evidence, ...]:
+        if pin is None:
+            return ()
+        return (Evidence(view=View.CATALOGUE, kind="pin", detail=f"{pin.name}: {standing}", intent=pin.intent),)
+
+    def _annotation_evidence(self, tool: Tool) -> tuple[Evidence, ...]:
+        """What the author says of the tool, where it tightens; what would loosen is not evidence."""
+        if not _says_destructive(tool):
+            return ()
+        word = self.vocabulary.effects[Effect.CHANGE]
+        return (Evidence(view=View.ANNOTATIONS, kind="annotation", detail="the author calls it destructive", intent=word),)
+
+    def _annotation_conflicts(self, tool: Tool, probabilities: Doubles) -> tuple[str, ...]:
+        word = self.vocabulary.labels[int(probabilities.argmax())]
+        change = self.vocabulary.effects[Effect.CHANGE]
+        if _says_destructive(tool) and word != change and self.vocabulary.at_most(word, change):
+            return (f"the author calls the tool destructive, and it reads as {word}",)
+        return ()
+
+    def _declared(self, declared: Doubles) -> Declared:
+        named = dict(zip(self.vocabulary.ids, map(float, declared), strict=True))
+        return Declared(intents=tuple(w for w, p in named.items() if p >= DECLARED_AT_LEAST), probabilities=named)
+
+    def _decision(
+        self,
+        id: str | None,  # noqa: A002 - the contract's own word
+        probabilities: Doubles,
+        declared: Declared | None,
+        reasons: tuple[Reason, ...],
+        evidence: tuple[Evidence, ...],
+    ) -> Decision:
+        vocabulary = self.vocabulary
+        likeliest = int(probabilities.argmax())
+        return Decision(
+            id=id,
+            decision_id=self._new_id(),
+            intent=UNKNOWN if reasons else vocabulary.labels[likeliest],
+            outcome=Outcome.DENY if reasons else Outcome.FORWARD,
+            confidence=min(1.0, float(probabilities[likeliest])),
+            probabilities=dict(zip(vocabulary.labels, map(float, probabilities), strict=True)),
+            declared=declared,
+            reasons=reasons,
+            evidence=evidence,
+            vocabulary=Version(name=vocabulary.name, version=vocabulary.version, digest=vocabulary.digest),
+            model=self._trained.version,
+            certificate=self._trained.certificate,
+        )
+
+
+def _shown(view: Capability) -> str:
+    parts = (view.name.text, view.description.text, view.parameters.text and f"parameters: {view.parameters.text}")
+    return "\n".join(part for part in parts if part)
+
+
+def _says_destructive(tool: Tool) -> bool:
+    stated = tool.annotations or {}
+    return stated.get("destructiveHint") is True and stated.get("readOnlyHint") is not True
+
+
+def _decoded(view: EffectView) -> tuple[Evidence, ...]:
+    """A text that was hidden in an encoding is told; what it says is judged with the rest."""
+    hidden = [leaf for leaf in view.leaves if leaf.decoded_from]
+    return tuple(
+        Evidence(view=View.ARGUMENTS, kind="encoding", detail=f"{leaf.decoded_from} in {'.'.join(leaf.path)}"[:160], intent=None)
+        for leaf in hidden[:8]
+    )

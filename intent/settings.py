@@ -1,0 +1,58 @@
+"""The one place where the environment is read: a frozen record, every field with a range and a description."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "INTENT_"
+
+
+class Settings(BaseSettings):
+    """How the service runs; each field is read from ``INTENT_<FIELD>``.
+
+    A variable with the prefix that names no field is refused: a mistyped ``INTENT_API_TOKEN`` would leave the service open.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        On a value out of range, and on an unknown name.
+
+    Examples
+    --------
+    >>> Settings(port=9000).port
+    9000
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=255, description="Address to listen on.")
+    port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on.")
+    bundle: Path | None = Field(default=None, description="Directory of the model bundle; unset, the one that ships with the package.")
+    catalogue: Path | None = Field(default=None, description="File of reviewed tools; unset, no tool is pinned.")
+    max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
+    max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")
+    threads: int = Field(default=1, ge=1, le=64, description="Threads that one inference may use.")
+    max_concurrency: int = Field(default=4, ge=1, le=256, description="Classifications in flight at once; the rest wait for a slot.")
+    queue_timeout_s: float = Field(default=1.0, gt=0, le=60, description="Longest wait for a slot, in seconds; then the call is denied.")
+    deadline_s: float = Field(default=2.0, gt=0, le=60, description="Longest classification of one call, in seconds; then it is denied.")
+    batch_deadline_s: float = Field(default=30.0, gt=0, le=600, description="Longest batch, in seconds; calls not reached by then are denied.")
+    body_timeout_s: float = Field(default=10.0, gt=0, le=120, description="Longest time a client may take to send its body, in seconds.")
+    max_connections: int = Field(default=1024, ge=8, le=65_536, description="Open connections; more are answered 503 by the server itself.")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(default="info", description="Least severe level logged.")
+    api_token: SecretStr | None = Field(
+        default=None, min_length=16, max_length=512, description="When set, /v1/* and the console ask for this bearer token."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, data: Any) -> Any:
+        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields}
+        unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+        if unknown:
+            raise ValueError(f"every {PREFIX}* variable must name a setting, got {', '.join(unknown)}")
+        return data

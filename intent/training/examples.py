@@ -1,0 +1,160 @@
+"""Labelled rows as what the heads learn from: views read once, targets as arrays, groups kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from intent.classify.features import canonical, hint
+from intent.classify.lexical import Doubles
+from intent.corpus import Row, check_labels, data_digest, read_rows
+from intent.errors import TrainingError
+from intent.evidence import collect
+from intent.evidence.base import Finding
+from intent.views import EffectView, Limits, read_capability, read_declared, read_effect
+from intent.vocabulary import Effect, Vocabulary
+
+OWN = "own"
+_ALSO_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One corpus file and what was taken from it."""
+
+    path: Path
+    digest: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolExample:
+    """A tool definition with what it can do at most."""
+
+    group: str
+    source: str
+    natural: bool
+    name: str
+    description: str
+    parameters: str
+    intent: str
+    also: tuple[str, ...]
+    polymorphic: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectExample:
+    """A call of a polymorphic tool with what its arguments do."""
+
+    group: str
+    name: str
+    view: EffectView
+    findings: tuple[Finding, ...]
+    intent: str
+    also: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestExample:
+    """A request with the intents it asks for; optional ones are neither right nor wrong."""
+
+    group: str
+    source: str
+    text: str
+    declared: frozenset[str]
+    optional: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Everything that may train; rows marked held are not in it."""
+
+    tools: tuple[ToolExample, ...]
+    effects: tuple[EffectExample, ...]
+    requests: tuple[RequestExample, ...]
+
+
+def read_sources(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Source]:
+    """Read every JSON Lines file, without the rows marked ``held``.
+
+    Raises
+    ------
+    CorpusError
+        If a row does not fit the row format, or a label is not of the vocabulary.
+    """
+    files = [f for path in paths for f in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    sources: list[Source] = []
+    for file in files:
+        rows = tuple(row for row in read_rows(file) if row.split != "held")
+        check_labels(rows, vocabulary)
+        if rows:
+            sources.append(Source(file, data_digest(file), rows))
+    return sources
+
+
+def read_examples(sources: Sequence[Source], vocabulary: Vocabulary) -> Examples:
+    """Turn rows into examples; the same text with the same label counts once.
+
+    Raises
+    ------
+    TrainingError
+        If no row has a tool with an effective label.
+    """
+    rows = [row for source in sources for row in source.rows]
+    tools = dict.fromkeys(e for row in rows if (e := _tool_example(row, vocabulary)) is not None)
+    requests = dict.fromkeys(e for row in rows if (e := _request_example(row)) is not None)
+    effects = [e for row in rows if (e := _effect_example(row, vocabulary)) is not None]
+    if not tools:
+        raise TrainingError("training needs rows with a tool and an effective label, got none")
+    return Examples(tuple(tools), tuple(effects), tuple(requests))
+
+
+def _tool_example(row: Row, vocabulary: Vocabulary) -> ToolExample | None:
+    tool, label = row.call.tool, row.label
+    if tool is None or label.intent is None:
+        return None
+    called = row.call.arguments is not None
+    polymorphic_call = bool(label.polymorphic) and called
+    if called and not polymorphic_call and row.source != OWN:
+        return None  # the same definitions stand in the tool files
+    view = read_capability(tool, Limits())
+    # What a polymorphic tool may do at most is not what this call of it does.
+    intent = vocabulary.effects[Effect.CHANGE] if polymorphic_call else label.intent
+    natural = row.source != OWN and not row.picked and not called
+    also = () if polymorphic_call else label.also
+    return ToolExample(row.group, row.source, natural, *canonical(view), intent, also, label.polymorphic)
+
+
+def _effect_example(row: Row, vocabulary: Vocabulary) -> EffectExample | None:
+    tool, label = row.call.tool, row.label
+    if tool is None or label.intent is None or not label.polymorphic or not row.call.arguments:
+        return None
+    capability = read_capability(tool, Limits())
+    view = read_effect(row.call.arguments, Limits())
+    findings = collect(view.leaves, hint(capability), vocabulary.verb_effects)
+    return EffectExample(row.group, capability.name.text, view, findings, label.intent, label.also)
+
+
+def _request_example(row: Row) -> RequestExample | None:
+    if not row.call.request or row.label.declared is None:
+        return None
+    text = read_declared(row.call.request, Limits()).text
+    return RequestExample(row.group, row.source, text, row.label.declared, row.label.optional)
+
+
+def soft_labels(examples: Sequence[ToolExample] | Sequence[EffectExample], labels: Sequence[str]) -> Doubles:
+    """Targets of shape (n, n_labels), rows sum to 1: three quarters on the intent, the rest shared by what is right as well."""
+    targets = np.zeros((len(examples), len(labels)))
+    for k, example in enumerate(examples):
+        targets[k, labels.index(example.intent)] = 1 - _ALSO_SHARE * bool(example.also)
+        for word in example.also:
+            targets[k, labels.index(word)] += _ALSO_SHARE / len(example.also)
+    return targets
+
+
+def acceptable(examples: Sequence[ToolExample] | Sequence[EffectExample], labels: Sequence[str]) -> np.ndarray:
+    """Right answers, bool of shape (n, n_labels)."""
+    return np.array([[word == e.intent or word in e.also for word in labels] for e in examples], bool).reshape(len(examples), len(labels))
