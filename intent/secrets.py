@@ -110,9 +110,15 @@ def _mask_pairs(text: str) -> tuple[str, int]:
     end = 0
     for match in _PAIR.finditer(lower):
         if _is_secret(match):
-            pieces += (text[end : match.start("value")], MASK)
+            pieces += (text[end : match.start("value")], _mask_for(match["sign"]))
             end = match.end()
     return "".join([*pieces, text[end:]]), len(pieces) // 2
+
+
+def _mask_for(sign: str) -> str:
+    # A bare number after a quoted key is JSON, and must stay JSON.
+    quote = sign[0] if sign[0] in "\"'" and sign[-1] not in "\"'" else ""
+    return f"{quote}{MASK}{quote}"
 
 
 def _is_secret(match: re.Match[str]) -> bool:

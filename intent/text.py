@@ -295,7 +295,7 @@ class _Folding:
             return word
         if folded != word and not _FOREIGN.isdisjoint(word):
             self.mixed |= latin
-            self.whole |= not latin and len(word) >= 3
+            self.whole |= not latin and sum(mark in _FOREIGN for mark in word) >= 3
         return folded
 
 

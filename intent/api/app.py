@@ -67,7 +67,7 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
 
 def _load(settings: Settings) -> NormalizerLike | None:
     try:
-        from intent.classify.normalizer import Normalizer  # noqa: PLC0415 - a missing runtime library must not keep the app from starting
+        from intent.normalizer import Normalizer  # noqa: PLC0415 - a missing runtime library must not keep the app from starting
 
         bundle = settings.bundle or shipped_bundle()
         return Normalizer.load(bundle, catalogue=settings.catalogue, threads=settings.threads, deadline_s=settings.deadline_s)

@@ -31,14 +31,22 @@ _LITERALS = frozenset({
     TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.RAW_STRING, TokenType.HEREDOC_STRING, TokenType.UNICODE_STRING,
     TokenType.BYTE_STRING, TokenType.HEX_STRING, TokenType.BIT_STRING,
 })  # fmt: skip
+_COMMANDS = frozenset({TokenType.COMMAND, TokenType.EXECUTE, TokenType.FETCH, TokenType.SHOW, TokenType.RENAME})
 _KEYS = frozenset(
     "sql query statement stmt q text script batch sql_query sql_text query_text query_string queries statements sql_statement input expr expression "
     "cmd command code source ql inline body line request".split()
 )
 _SURE_KEYS = frozenset("sql sql_query sql_text sql_statement statement stmt statements tsql plsql".split())
 _HINT = re.compile(
-    r"\b(?:\w*sql\w*|postgres\w*|mariadb|oracle|databases?|db|warehouse|snowflake|bigquery|bq|redshift|duckdb|clickhouse|athena|trino|presto|hive|dwh|"
-    r"databricks|spark|cockroach\w*|timescale\w*|ddl|dml)\b"
+    r"\b(?:\w*sql\w*|postgres\w*|mariadb|snowflake|bigquery|bq|redshift|duckdb|clickhouse|athena|trino|presto|dwh|databricks|cockroach\w*|timescale\w*|ddl|dml)\b"
+)
+_WEAK_HINT = re.compile(r"\b(?:databases?|db|warehouse|oracle|hive|spark|tables?)\b")
+_LOWER_CASE = re.compile(
+    r"(?is)select\s+(?:distinct\s+)?(?!(?:[a-z]+\s+){4})\S.*?\sfrom\s+[\w.\"`\[\]]+(?:\s+(?:as\s+)?\w+)?\s*"
+    r"(?:;|$|,|where\s+\S+\s*(?:[=<>!]|in\s*\(|like\s+'|is\s|between\s)|(?:left|right|inner|cross|full)?\s*join\s|group\s+by|order\s+by|limit\s+\d|union\s)"
+    r"|insert\s+into\s+[\w.]+\s*(?:\(|values|select)|update\s+[\w.]+\s+set\s+\w+\s*=|delete\s+from\s+[\w.]+\s*(?:;|$|where\s+\S+\s*(?:[=<>!]|in\s*\())"
+    r"|drop\s+(?:table|database|schema|view)\s+(?:if\s+exists\s+)?[\w.]+\s*(?:;|$|cascade)|truncate\s+table\s+[\w.]+\s*(?:;|$)|with\s+\w+\s+as\s*\(\s*(?:select|delete|insert|update)\b"
+    r"|create\s+table\s+[\w.]+\s*\(|alter\s+table\s+[\w.]+\s+(?:add|drop|rename|alter)\s"
 )
 _FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _LEADING = re.compile(r"^(?:\s+|--[^\n]*\n|#[^\n]*\n|/\*(?!M?!).*?\*/|\(|;)+", re.DOTALL)
@@ -50,13 +58,13 @@ _GO = re.compile(r"^[ \t]*GO[ \t]*\d*[ \t]*$", re.MULTILINE | re.IGNORECASE)
 def claims(leaf: Leaf, tool_words: str) -> bool:
     """Whether a leaf is to be read as SQL: its key and the tool say so and it has SQL's form, or it surely is SQL."""
     text = _unfenced(leaf.text)
-    hinted = bool(_HINT.search(tool_words.replace("_", " ")))
-    if leaf.key in _SURE_KEYS and (hinted or leaf.key.startswith("sql")):
+    words = tool_words.replace("_", " ")
+    hinted = bool(_HINT.search(words))
+    if leaf.key in _SURE_KEYS and (hinted or _WEAK_HINT.search(words) or leaf.key.startswith("sql")):
         return bool(text.strip())
-    form = _form(text[:MAX_CHARACTERS])
-    if hinted and leaf.key in _KEYS and (_CONSOLE.match(text) or _fits(form)):
+    if hinted and leaf.key in _KEYS and _CONSOLE.match(text):
         return True
-    return _fits(form) and _is_written_as_sql(text)
+    return _fits(_form(text[:MAX_CHARACTERS])) and ((hinted and leaf.key in _KEYS) or _is_written_as_sql(text))
 
 
 def findings(text: str) -> tuple[Finding, ...]:
@@ -103,9 +111,25 @@ def _variants(text: str) -> Iterator[tuple[str, str]]:
 
 def _lexed(dialect: str, text: str) -> tuple[str, str, list[Token]] | None:
     try:
-        return dialect, text, Dialect.get_or_raise(dialect).tokenize(text)
+        return dialect, text, _opened(dialect, text, Dialect.get_or_raise(dialect).tokenize(text))
     except (SqlglotError, RecursionError, ValueError, IndexError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _opened(dialect: str, text: str, tokens: Sequence[Token]) -> list[Token]:
+    """Tokens with the tail of a command, which the tokenizer gives as one string, taken apart."""
+    opened: list[Token] = []
+    for token in tokens:
+        source = text[token.start : token.end + 1]
+        if opened and opened[-1].token_type in _COMMANDS and token.token_type is TokenType.STRING and token.text.strip() in source.strip():
+            if source.strip()[:1] in {"'", '"'} and source.strip() == source.strip()[0] + token.text + source.strip()[0]:
+                opened.append(token)
+                continue
+            tail = Dialect.get_or_raise(dialect).tokenize(source)
+            opened.extend(Token(t.token_type, t.text, t.line, t.col, t.start + token.start, t.end + token.start) for t in tail)
+        else:
+            opened.append(token)
+    return opened
 
 
 def _combined(judged: Sequence[tuple[Finding, ...]]) -> tuple[Finding, ...]:
@@ -294,9 +318,7 @@ def _is_written_as_sql(text: str) -> bool:
     second = re.search(r"\b(FROM|SET|INTO|TABLE|VALUES|AS|DATABASE|WHERE|USER|VIEW|INDEX|ON|TO|OF|TABLES|COLUMNS|TYPE|CASE|DATA)\b", body)
     if first.group().isupper() and (second or not re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", body)):
         return True
-    return bool(re.search(r"(?i)\bselect\s+(?:\*|[\w.]+\s*(?:,\s*[\w.]+\s*)*)\s*from\s+[\w.]+\s*(?:;|$|where\s+[\w.]+\s*(?:[=<>]|in\s*\(|like\s+')|limit\s+\d)", body)) or bool(
-        re.match(r"(?i)(insert\s+into\s+[\w.]+\s*(\(|values)|update\s+[\w.]+\s+set\s+\w+\s*=|delete\s+from\s+[\w.]+\s*(;|$|where\s)|drop\s+(table|database|schema)\s|truncate\s+table\s)", body)
-    )  # fmt: skip
+    return bool(_LOWER_CASE.match(body))
 
 
 def _console(match: re.Match[str]) -> Finding:
