@@ -1,8 +1,8 @@
 """A model on disk: a directory that is verified, every file of it, before anything is constructed from it.
 
 Format 1 holds ``manifest.json`` and beside it exactly the files that it lists: ``vocabulary.json``, ``encoder.onnx``,
-``tokenizer.json`` and ``arrays.npz`` (plain arrays; pickled objects are refused). To change the format, raise ``FORMAT`` and keep a reader
-for the old one.
+``tokenizer.json``, ``arrays.npz`` (plain arrays; pickled objects are refused), and ``certificate.json`` where one was issued. To change the
+format, raise ``FORMAT`` and keep a reader for the old one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from intent.certificate.certificate import Certificate, CertificateError, digest_of
+from intent.certificate.certificate import read as read_certificate
 from intent.classify.model import Model
 from intent.embedding.base import Encoder
 from intent.embedding.cache import CachedEncoder
 from intent.embedding.onnx import ENCODER_FILE, TOKENIZER_FILE, OnnxEncoder
-from intent.errors import BundleCorrupt, BundleMissing, IntentError
-from intent.schema import CertificateStatus, Version
+from intent.errors import BundleCorrupt, BundleMissing, IntentError, first_fault
+from intent.schema import Version
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
 
@@ -31,6 +33,7 @@ FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocabulary.json"
 ARRAYS_FILE = "arrays.npz"
+CERTIFICATE_FILE = "certificate.json"
 FILES = (ARRAYS_FILE, ENCODER_FILE, TOKENIZER_FILE, VOCABULARY_FILE)
 _MAX_MANIFEST_BYTES = 4 << 20
 
@@ -49,7 +52,6 @@ class Manifest(BaseModel):
     files: dict[str, str] = Field(description="File name to SHA-256 (hex).")
     max_tokens: int = Field(ge=8, le=512, description="Longest piece of text that the encoder takes.")
     declared_at_least: float = Field(ge=0, le=1, description="Least declared probability of an effective intent of high privilege.")
-    certificate: CertificateStatus
     encoder: dict[str, JsonValue] = Field(description="Base weights and how they were trained and quantized.")
     vocabulary: Version
     data: dict[str, JsonValue] = Field(description="Corpora by name: digest, rows, who labelled.")
@@ -66,6 +68,7 @@ class Bundle:
     vocabulary: Vocabulary
     encoder: Encoder
     model: Model
+    certificate: Certificate | None = None
 
     @property
     def version(self) -> Version:
@@ -73,9 +76,9 @@ class Bundle:
         return Version(name=self.manifest.name, version=self.manifest.version, digest=self.digest)
 
     @property
-    def certificate(self) -> CertificateStatus:
-        """The promise that the manifest carries."""
-        return self.manifest.certificate
+    def content_digest(self) -> str:
+        """What a certificate is issued for: every file but the certificate itself, and the settings that change what is forwarded."""
+        return content_digest(self.manifest)
 
     @property
     def declared_at_least(self) -> float:
@@ -84,8 +87,20 @@ class Bundle:
 
     @property
     def card(self) -> dict[str, JsonValue]:
-        """The manifest as JSON, with its digest."""
-        return {"digest": self.digest, **self.manifest.model_dump(mode="json")}
+        """The manifest as JSON, with its digest and the thresholds of its arrays; null for an intent that is never forwarded."""
+        return {"digest": self.digest, "thresholds": self.thresholds, **self.manifest.model_dump(mode="json")}
+
+    @property
+    def thresholds(self) -> dict[str, JsonValue]:
+        """Intent to the least probability at which it is forwarded, None for never."""
+        least = map(float, self.model.thresholds)
+        return {word: value if value <= 1 else None for word, value in zip(self.vocabulary.ids, least, strict=True)}
+
+
+def content_digest(manifest: Manifest) -> str:
+    """SHA-256 (hex) of the digests of all files but the certificate, with the settings of the manifest that the decision path reads."""
+    files: dict[str, JsonValue] = {name: digest for name, digest in manifest.files.items() if name != CERTIFICATE_FILE}
+    return digest_of({"files": files, "max_tokens": manifest.max_tokens, "declared_at_least": manifest.declared_at_least})
 
 
 def verify(directory: Path) -> tuple[Manifest, str]:
@@ -109,12 +124,14 @@ def verify(directory: Path) -> tuple[Manifest, str]:
         raise BundleMissing(directory) from error
     try:
         manifest = Manifest.model_validate(loads(text, max_bytes=_MAX_MANIFEST_BYTES))
-    except (ValidationError, IntentError) as error:
+    except IntentError as error:
         raise BundleCorrupt(f"{directory / MANIFEST_FILE} must fit its form: {error}") from error
+    except ValidationError as error:
+        raise BundleCorrupt(f"{directory / MANIFEST_FILE} must fit its form: {': '.join(first_fault(error, 'it'))}") from error
     if manifest.format != FORMAT:
         raise BundleCorrupt(f"the bundle's format must be {FORMAT}, got {manifest.format}")
     present = {p.name for p in directory.iterdir()} - {MANIFEST_FILE}
-    if present != set(manifest.files) or present != set(FILES):
+    if present != set(manifest.files) or present - {CERTIFICATE_FILE} != set(FILES):
         raise BundleCorrupt(f"{directory} must hold {', '.join(FILES)} and nothing else, got {', '.join(sorted(present)) or 'nothing'}")
     for name, expected in manifest.files.items():
         if (digest := file_digest(directory / name)) != expected:
@@ -138,17 +155,27 @@ def load(directory: Path, *, threads: int = 1, cache: Path | None = None) -> Bun
         raise BundleCorrupt(f"{ARRAYS_FILE} must hold the arrays of format {FORMAT}: {error}") from error
     _check_shapes(model, vocabulary)
     encoder = CachedEncoder(OnnxEncoder(directory, max_tokens=manifest.max_tokens, threads=threads), path=cache)
-    return Bundle(manifest, digest, vocabulary, encoder, model)
+    return Bundle(manifest, digest, vocabulary, encoder, model, _certificate(directory, manifest))
+
+
+def _certificate(directory: Path, manifest: Manifest) -> Certificate | None:
+    if CERTIFICATE_FILE not in manifest.files:
+        return None
+    try:
+        return read_certificate((directory / CERTIFICATE_FILE).read_bytes())
+    except CertificateError as error:
+        raise BundleCorrupt(f"{CERTIFICATE_FILE}: {error}") from error
 
 
 def save(directory: Path, model: Model, vocabulary: Vocabulary, describe: dict[str, Any]) -> Manifest:
-    """Write arrays, vocabulary and manifest beside an encoder that is already there.
+    """Write arrays, vocabulary and manifest beside an encoder that is already there; a certificate that lay there is removed.
 
     Parameters
     ----------
     describe
         The fields of `Manifest` that the caller knows: all but format, files and vocabulary.
     """
+    (directory / CERTIFICATE_FILE).unlink(missing_ok=True)
     np.savez_compressed(directory / ARRAYS_FILE, allow_pickle=False, **_flattened(model, ""))
     text = json.dumps(vocabulary.to_dict(), indent=1, ensure_ascii=False, sort_keys=True)
     (directory / VOCABULARY_FILE).write_text(text + "\n", "utf-8")
@@ -158,6 +185,16 @@ def save(directory: Path, model: Model, vocabulary: Vocabulary, describe: dict[s
         vocabulary=Version(name=vocabulary.name, version=vocabulary.version, digest=vocabulary.digest),
         **describe,
     )
+    (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
+    return manifest
+
+
+def attach(directory: Path, certificate: Certificate) -> Manifest:
+    """Put a certificate into a saved bundle; what it was issued for does not change by it."""
+    manifest = Manifest.model_validate(loads((directory / MANIFEST_FILE).read_bytes(), max_bytes=_MAX_MANIFEST_BYTES))
+    (directory / CERTIFICATE_FILE).write_text(certificate.to_json(), "utf-8")
+    files = {**manifest.files, CERTIFICATE_FILE: file_digest(directory / CERTIFICATE_FILE)}
+    manifest = manifest.model_copy(update={"files": files})
     (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
     return manifest
 

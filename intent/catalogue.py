@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from intent.errors import CatalogueError, IntentError
+from intent.errors import CatalogueError, IntentError, first_fault
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
 
@@ -63,8 +63,10 @@ class Catalogue:
         """
         try:
             document = _Document.model_validate(loads(path.read_bytes(), max_bytes=MAX_BYTES))
-        except (OSError, ValidationError, IntentError) as error:
+        except (OSError, IntentError) as error:
             raise CatalogueError(f"cannot read the catalogue {path}: {error}") from error
+        except ValidationError as error:
+            raise CatalogueError(f"cannot read the catalogue {path}: {': '.join(first_fault(error, 'it'))}") from error
         pins: dict[tuple[str | None, str], Pin] = {}
         for pin in document.tools:
             if pin.intent not in vocabulary.labels:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intent.errors import CorpusError, InvalidCall
+from intent.errors import CorpusError, InvalidCall, first_fault
 from intent.schema import ToolCall
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
@@ -200,9 +200,7 @@ def _parse(line: bytes, file: Path, number: int) -> Row:
     except InvalidCall as error:
         raise CorpusError(file, number, str(error)) from error
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "row"
-        raise CorpusError(file, number, f"{where}: {first['msg']}") from error
+        raise CorpusError(file, number, ": ".join(first_fault(error, "row"))) from error
     return _row(document, call)
 
 

@@ -21,7 +21,19 @@ Uncertainty is not an error: it is the intent ``unknown`` with a reason.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+def first_fault(error: ValidationError, whole: str) -> tuple[str, str]:
+    """Place and rule of the first fault that pydantic found; ``whole`` names the place where that is the value itself.
+
+    Never the offending value, which may be secret, and may be as long and as strange as the input.
+    """
+    first = error.errors(include_input=False, include_url=False)[0]
+    return ".".join(map(str, first["loc"])) or whole, first["msg"]
 
 
 class IntentError(Exception):
@@ -104,7 +116,7 @@ class CorpusError(IntentError):
     code = "corpus_error"
 
     def __init__(self, path: object, line: int, why: str) -> None:
-        super().__init__(f"{path}, line {line}: {why}")
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {why}")
 
 
 class TrainingError(IntentError):

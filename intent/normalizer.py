@@ -6,21 +6,28 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
 from intent.bundle import Bundle, load, shipped_path
-from intent.catalogue import Catalogue, Pin, Standing
+from intent.catalogue import Catalogue, Pin
+from intent.catalogue import Standing as PinStanding
+from intent.certificate.certificate import Certificate, Status
+from intent.certificate.standing import Standing
 from intent.classify.features import hint
 from intent.classify.gate import Gate, Reading, asked
 from intent.classify.lexical import Doubles
 from intent.classify.reader import POLYMORPHIC_AT_LEAST, Reader
-from intent.errors import IntentError, InvalidCall, TooLarge
+from intent.errors import IntentError, InvalidCall
 from intent.evidence import collect
 from intent.evidence.base import Finding
+from intent.evidence.destination import destinations
+from intent.evidence.naming import unrequested
+from intent.evidence.reading import shown
 from intent.schema import (
     CertificateStatus,
     Decision,
@@ -40,7 +47,9 @@ from intent.vocabulary import UNKNOWN, Effect, Vocabulary
 
 log = logging.getLogger(__name__)
 
-DECLARED_AT_LEAST = 0.5
+# The threshold of greatest F1 is half of that F1 (Lipton, Elkan & Naryanaswamy 2014), and the head's is near 0.9.
+DECLARED_AT_LEAST = 0.45
+_MOST_DESTINATIONS = 16
 _NO_ARGUMENTS = EffectView(leaves=(), text="", changes=frozenset())
 
 
@@ -93,10 +102,12 @@ class Normalizer:
     catalogue
         Reviewed tools.
     require_certificate
-        Deny everything while the thresholds carry no valid certificate.
+        Deny everything while the certificate of the model does not hold.
+    revocation
+        A file whose presence withdraws the certificate; None: none is watched.
     deadline_s
         Longest time for one call, in seconds.
-    clock, new_id
+    clock, now, new_id
         Injected, so that tests hold time and identifiers still.
     """
 
@@ -106,9 +117,11 @@ class Normalizer:
         *,
         catalogue: Catalogue | None = None,
         limits: Limits | None = None,
-        require_certificate: bool = False,
+        require_certificate: bool = True,
+        revocation: Path | None = None,
         deadline_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._trained = trained
@@ -122,8 +135,15 @@ class Normalizer:
             vocabulary=trained.vocabulary,
             thresholds=trained.model.thresholds,
             declared_at_least=trained.declared_at_least,
-            require_certificate=require_certificate,
-            certified=trained.certificate.valid,
+        )
+        self._require_certificate = require_certificate
+        self._standing = Standing(
+            trained.certificate,
+            model_digest=trained.content_digest,
+            vocabulary_digest=trained.vocabulary.digest,
+            thresholds=dict(zip(trained.vocabulary.ids, map(float, trained.model.thresholds), strict=True)),
+            revocation=revocation,
+            now=now,
         )
 
     @classmethod
@@ -134,6 +154,8 @@ class Normalizer:
         catalogue: Path | None = None,
         limits: Limits | None = None,
         threads: int = 1,
+        require_certificate: bool = True,
+        revocation: Path | None = None,
         deadline_s: float = 2.0,
         cache: Path | None = None,
     ) -> Normalizer:
@@ -148,7 +170,9 @@ class Normalizer:
         """
         trained = load(bundle or shipped_path(), threads=threads, cache=cache)
         pins = Catalogue.load(catalogue, trained.vocabulary) if catalogue else None
-        return cls(trained, catalogue=pins, limits=limits, deadline_s=deadline_s)
+        return cls(
+            trained, catalogue=pins, limits=limits, require_certificate=require_certificate, revocation=revocation, deadline_s=deadline_s
+        )
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -156,9 +180,18 @@ class Normalizer:
         return self._trained.vocabulary
 
     @property
+    def certificate(self) -> tuple[Certificate | None, Status]:
+        """The certificate of the model, and whether it holds now."""
+        return self._standing.certificate, self._standing.status()
+
+    @property
     def card(self) -> dict[str, JsonValue]:
-        """The model's manifest, with its digest."""
-        return self._trained.card
+        """The model's manifest, with its digest, its thresholds and its certificate (null, or with ``valid`` and ``why`` of this moment)."""
+        found, status = self.certificate
+        told: JsonValue = None
+        if found is not None:
+            told = {"digest": found.digest, **found.model_dump(mode="json"), "valid": status.valid, "why": status.why}
+        return {**self._trained.card, "certificate": told}
 
     def normalize(self, call: ToolCall) -> Decision:
         """Decide one call; never raises."""
@@ -174,10 +207,8 @@ class Normalizer:
         echoed = name if isinstance(name, str) and len(name) <= self._limits.max_name_bytes else None
         try:
             call = ToolCall.parse(data)
-        except TooLarge as error:
-            return self.refuse(ReasonCode.TOO_LARGE, str(error), echoed)
         except InvalidCall as error:
-            return self.refuse(ReasonCode.ERROR, str(error), echoed)
+            return self.refuse(ReasonCode.of(error), str(error), echoed)
         except RecursionError:
             return self.refuse(ReasonCode.TOO_LARGE, "input must be less deeply nested", echoed)
         return self.normalize(call)
@@ -205,14 +236,14 @@ class Normalizer:
     def _decided(self, call: ToolCall) -> tuple[Decision, Views | None]:
         try:
             return self._judged(call, Deadline(self._deadline_s, self._clock))
-        except TooLarge as error:
-            return self.refuse(ReasonCode.TOO_LARGE, str(error), call.id), None
+        except InvalidCall as error:
+            return self.refuse(ReasonCode.of(error), str(error), call.id), None
         except TimeoutError:
             message = f"the call was not read within {self._deadline_s:g} s"
             return self.refuse(ReasonCode.TIMEOUT, message, call.id), None
         except IntentError as error:
             return self.refuse(ReasonCode.ERROR, str(error), call.id), None
-        except Exception:  # noqa: BLE001 - fail closed: whatever happened, the answer is a deny
+        except Exception:  # fail closed: whatever happened, the answer is a deny
             log.exception("a call could not be read")
             return self.refuse(ReasonCode.ERROR, "the call could not be read", call.id), None
 
@@ -227,6 +258,9 @@ class Normalizer:
             reading, evidence, views = self._tool_reading(call.tool, call.arguments, declared, declared_view, deadline)
         deadline.check()
         told = None if declared is None else self._declared(declared)
+        status = self._standing.status()
+        if self._require_certificate and not status.valid:
+            reading = replace(reading, uncertified=status.why)
         return self._decision(call.id, reading.probabilities, told, self._gate.reasons(reading), evidence), views
 
     def _tool_reading(
@@ -248,18 +282,24 @@ class Normalizer:
         if polymorphic and view.leaves:
             probabilities = self._reader.effect(capability_view.name.text, view, findings)
         else:
-            known = reading.probabilities if standing is not Standing.REVIEWED or pin is None else self._pinned(pin)
+            known = reading.probabilities if standing is not PinStanding.REVIEWED or pin is None else self._pinned(pin)
             probabilities = self._reader.lifted(known, findings)
-        evidence = (*self._pin_evidence(pin, standing), *self._annotation_evidence(tool), *map(self._evidence, findings), *_decoded(view))
+        evidence = (
+            *self._pin_evidence(pin, standing),
+            *self._annotation_evidence(tool),
+            *map(self._evidence, findings),
+            *_decoded(view),
+            *self._unrequested(declared_view, view, hint(capability_view), probabilities),
+        )
         return (
             Reading(
                 probabilities=probabilities,
                 declared=declared,
-                novel=reading.novel and standing is not Standing.REVIEWED,
+                novel=reading.novel and standing is not PinStanding.REVIEWED,
                 obfuscated=reading.obfuscated,
-                changed=standing is Standing.CHANGED,
+                changed=standing is PinStanding.CHANGED,
                 doubts=tuple(e for e, f in zip(map(self._evidence, findings), findings, strict=True) if f.effect is None),
-                conflicts=self._annotation_conflicts(tool, probabilities),
+                conflicts=(*self._annotation_conflicts(tool, probabilities), *_contradiction(reading.contradicted, standing)),
             ),
             evidence,
             Views(declared_view, capability_view, view if arguments is not None else None),
@@ -272,7 +312,7 @@ class Normalizer:
         word = None if finding.effect is None else self.vocabulary.effects[finding.effect]
         return Evidence(view=View.ARGUMENTS, kind=finding.kind, detail=finding.detail, intent=word)
 
-    def _pin_evidence(self, pin: Pin | None, standing: Standing) -> tuple[Evidence, ...]:
+    def _pin_evidence(self, pin: Pin | None, standing: PinStanding) -> tuple[Evidence, ...]:
         if pin is None:
             return ()
         return (Evidence(view=View.CATALOGUE, kind="pin", detail=f"{pin.name}: {standing}", intent=pin.intent),)
@@ -283,6 +323,18 @@ class Normalizer:
             return ()
         word = self.vocabulary.effects[Effect.CHANGE]
         return (Evidence(view=View.ANNOTATIONS, kind="annotation", detail="the author calls it destructive", intent=word),)
+
+    def _unrequested(
+        self, request: CanonicalText | None, view: EffectView, tool_words: str, probabilities: Doubles
+    ) -> tuple[Evidence, ...]:
+        """Where a consequential call goes that no word of the request names; policy may step up on it."""
+        if request is None or not view.leaves or self.vocabulary.labels[int(probabilities.argmax())] not in self.vocabulary.top:
+            return ()
+        word = self.vocabulary.effects[Effect.DISCLOSE]
+        return tuple(
+            Evidence(view=View.ARGUMENTS, kind="unrequested_destination", detail=shown(f"{found.kind} {found.value} in {found.key}"), intent=word)
+            for found in unrequested(request.text, destinations(view.leaves, tool_words))[:_MOST_DESTINATIONS]
+        )
 
     def _annotation_conflicts(self, tool: Tool, probabilities: Doubles) -> tuple[str, ...]:
         word = self.vocabulary.labels[int(probabilities.argmax())]
@@ -317,8 +369,14 @@ class Normalizer:
             evidence=evidence,
             vocabulary=Version(name=vocabulary.name, version=vocabulary.version, digest=vocabulary.digest),
             model=self._trained.version,
-            certificate=self._trained.certificate,
+            certificate=self._certificate(),
         )
+
+    def _certificate(self) -> CertificateStatus:
+        found = self._standing.certificate
+        if found is None:
+            return CertificateStatus(alpha=1.0, delta=1.0, valid=False)
+        return CertificateStatus(alpha=found.alpha, delta=found.delta, valid=self._standing.status().valid)
 
 
 def _shown(view: Capability) -> str:
@@ -329,6 +387,11 @@ def _shown(view: Capability) -> str:
 def _says_destructive(tool: Tool) -> bool:
     stated = tool.annotations or {}
     return stated.get("destructiveHint") is True and stated.get("readOnlyHint") is not True
+
+
+def _contradiction(contradicted: bool, standing: PinStanding) -> tuple[str, ...]:
+    """A reviewed definition has been read to its end by a person."""
+    return ("a later part of the definition says more than its beginning",) if contradicted and standing is not PinStanding.REVIEWED else ()
 
 
 def _decoded(view: EffectView) -> tuple[Evidence, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from intent.errors import InvalidCall
+from intent.errors import InvalidCall, TooLarge, first_fault
 
 
 class Outcome(StrEnum):
@@ -32,6 +32,15 @@ class ReasonCode(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     TIMEOUT = "timeout"
     ERROR = "error"
+
+    @classmethod
+    def of(cls, error: InvalidCall) -> ReasonCode:
+        """The reason that a fault of the input becomes.
+
+        >>> ReasonCode.of(TooLarge("request", 65536))
+        <ReasonCode.TOO_LARGE: 'too_large'>
+        """
+        return cls.TOO_LARGE if isinstance(error, TooLarge) else cls.ERROR
 
 
 class View(StrEnum):
@@ -60,9 +69,11 @@ class Tool(_Record):
     @model_validator(mode="before")
     @classmethod
     def _accept_mcp_spelling(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "inputSchema" in data and "input_schema" not in data:
-            return {**data, "input_schema": data["inputSchema"]}
-        return data
+        if not isinstance(data, dict):
+            return data
+        given = cast("dict[str, Any]", data)
+        spelled = "inputSchema" in given and "input_schema" not in given
+        return {**given, "input_schema": given["inputSchema"]} if spelled else given
 
 
 class ToolCall(_Record):
@@ -96,9 +107,8 @@ class ToolCall(_Record):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "call"
-            raise InvalidCall(where, f"be valid: {first['msg']}") from error
+            where, rule = first_fault(error, "call")
+            raise InvalidCall(where, f"be valid: {rule}") from error
 
 
 class Reason(_Record):
@@ -155,3 +165,8 @@ class Decision(_Record):
     vocabulary: Version
     model: Version
     certificate: CertificateStatus
+
+    @property
+    def likeliest(self) -> str:
+        """The label of highest probability, the first one of equals; ``intent`` where no probability is stated, as a rule states none."""
+        return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else self.intent

@@ -36,11 +36,13 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(default=None, description="File of reviewed tools; unset, no tool is pinned.")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
     max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")
-    threads: int = Field(default=1, ge=1, le=64, description="Threads that one inference may use.")
+    threads: int = Field(default=1, ge=1, le=64, description="Texts that one call embeds at the same time.")
     max_concurrency: int = Field(default=4, ge=1, le=256, description="Classifications in flight at once; the rest wait for a slot.")
     queue_timeout_s: float = Field(default=1.0, gt=0, le=60, description="Longest wait for a slot, in seconds; then the call is denied.")
     deadline_s: float = Field(default=2.0, gt=0, le=60, description="Longest classification of one call, in seconds; then it is denied.")
-    batch_deadline_s: float = Field(default=30.0, gt=0, le=600, description="Longest batch, in seconds; calls not reached by then are denied.")
+    batch_deadline_s: float = Field(
+        default=30.0, gt=0, le=600, description="Longest batch, in seconds; calls not reached by then are denied."
+    )
     body_timeout_s: float = Field(default=10.0, gt=0, le=120, description="Longest time a client may take to send its body, in seconds.")
     max_connections: int = Field(default=1024, ge=8, le=65_536, description="Open connections; more are answered 503 by the server itself.")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(default="info", description="Least severe level logged.")

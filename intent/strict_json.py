@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from intent.errors import MalformedJson, TooLarge
 
@@ -74,18 +74,18 @@ def _bounded_int(digits: str) -> int:
     return int(digits)
 
 
-def _refuse_surrogates(value: Any) -> None:
+def _refuse_surrogates(value: object) -> None:
     stack = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
-            if any("\ud800" <= mark <= "\udfff" for mark in item) if not item.isascii() else False:
+            if not item.isascii() and any("\ud800" <= mark <= "\udfff" for mark in item):
                 raise MalformedJson("a lone surrogate")
         elif isinstance(item, dict):
-            stack.extend(item)
-            stack.extend(item.values())
+            found = cast("dict[str, object]", item)
+            stack.extend((*found, *found.values()))
         elif isinstance(item, list):
-            stack.extend(item)
+            stack.extend(cast("list[object]", item))
 
 
 def _first_line(error: Exception) -> str:

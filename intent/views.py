@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -25,6 +26,8 @@ from intent.text import CanonicalText, Change, canonicalize, name_words, utf8_si
 _DECODE_DEPTH = 2
 # A parameter of a schema has a type, a description, a title and more.
 _ITEMS_PER_LEAF = 8
+# Near enough to what an encoder makes of a text at the worst: a token of every mark, and of every three letters or digits.
+_TOKEN = re.compile(r"[0-9A-Za-z]{1,3}|\S")
 _NOTHING: Mapping[str, object] = {}
 # Keywords under which schemas stand by a name of their own, and keywords under which no schema stands.
 _BY_NAME = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
@@ -33,12 +36,17 @@ _DATA = frozenset(("enum", "const", "default", "example", "examples", "required"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps on what is read of one call; past any of them the call is too large to be judged."""
+    """Caps on what is read of one call; past any of them the call is too large to be judged.
+
+    The request and the description are embedded, which takes about 0.1 ms for each token on one core: ``max_tokens`` bounds each of them
+    whatever it is made of. Descriptions of real tools stay below 4 KiB.
+    """
 
     max_name_bytes: int = 512
-    max_description_bytes: int = 65536
+    max_description_bytes: int = 16384
     max_schema_bytes: int = 262144
-    max_request_bytes: int = 65536
+    max_request_bytes: int = 16384
+    max_tokens: int = 3072
     max_arguments_bytes: int = 262144
     max_leaves: int = 4096
     max_depth: int = 32
@@ -113,7 +121,7 @@ class EffectView:
 
 def read_declared(request: str, limits: Limits) -> CanonicalText:
     """The request of the user; raises `TooLarge`."""
-    return canonicalize(request, max_bytes=limits.max_request_bytes, where="request")
+    return _read_prose(request, limits.max_request_bytes, limits.max_tokens, "request")
 
 
 def read_capability(tool: Tool, limits: Limits) -> Capability:
@@ -122,7 +130,7 @@ def read_capability(tool: Tool, limits: Limits) -> Capability:
     Raises
     ------
     TooLarge
-        If the name, the description or the schema passes its cap in bytes, depth or items.
+        If the name, the description or the schema passes its cap in bytes, tokens, depth or items.
 
     Examples
     --------
@@ -136,7 +144,7 @@ def read_capability(tool: Tool, limits: Limits) -> Capability:
     cap = limits.max_schema_bytes
     return Capability(
         name=_in_words(canonicalize(tool.name, max_bytes=limits.max_name_bytes, where="tool.name")),
-        description=canonicalize(tool.description or "", max_bytes=limits.max_description_bytes, where="tool.description"),
+        description=_read_prose(tool.description or "", limits.max_description_bytes, limits.max_tokens, "tool.description"),
         parameters=_joined(", ", (_in_words(canonicalize(name, max_bytes=cap, where="tool.input_schema")) for name in names)),
         parameter_notes=canonicalize("\n".join(notes), max_bytes=cap, where="tool.input_schema"),
     )
@@ -177,6 +185,13 @@ def read_effect(arguments: Mapping[str, JsonValue], limits: Limits) -> EffectVie
     'steps target url: https://a.example\ndry run: false'
     """
     return _Flattening(limits).read(arguments)
+
+
+def _read_prose(text: str, max_bytes: int, max_tokens: int, where: str) -> CanonicalText:
+    canonical = canonicalize(text, max_bytes=max_bytes, where=where)
+    if len(canonical.text) > max_tokens and sum(1 for _ in _TOKEN.finditer(canonical.text)) > max_tokens:
+        raise TooLarge(where, max_tokens, "tokens")
+    return canonical
 
 
 def _in_words(name: CanonicalText) -> CanonicalText:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from intent.errors import VocabularyError
+from intent.errors import VocabularyError, first_fault
 
 UNKNOWN = "unknown"
 _ID = re.compile(r"[a-z][a-z0-9_]{1,31}")
@@ -105,7 +105,7 @@ class Vocabulary:
         try:
             document = _Document.model_validate(data)
         except ValidationError as error:
-            raise VocabularyError(f"vocabulary does not fit its form: {error}") from error
+            raise VocabularyError(f"vocabulary does not fit its form: {': '.join(first_fault(error, 'it'))}") from error
         vocabulary = cls(document.name, document.version, document.intents, document.rest, dict(document.effects))
         vocabulary._check()
         return vocabulary

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from intent import __version__
 from intent.api import console, problems, routes, specification
 from intent.api.dispatch import Dispatch, NormalizerLike, Unavailable
 from intent.api.envelope import Envelope, site
@@ -47,7 +47,7 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
     metrics.ready.set(ready)
     app = FastAPI(
         title="intent",
-        version=_version(),
+        version=__version__,
         summary="What would this tool call do?",
         description=specification.DESCRIPTION,
         docs_url=None,
@@ -67,26 +67,12 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
 
 def _load(settings: Settings) -> NormalizerLike | None:
     try:
-        from intent.normalizer import Normalizer  # noqa: PLC0415 - a missing runtime library must not keep the app from starting
+        # Here, because a missing runtime library must not keep the app from starting.
+        from intent.normalizer import Normalizer
 
-        bundle = settings.bundle or shipped_bundle()
-        return Normalizer.load(bundle, catalogue=settings.catalogue, threads=settings.threads, deadline_s=settings.deadline_s)
+        return Normalizer.load(settings.bundle, catalogue=settings.catalogue, threads=settings.threads, deadline_s=settings.deadline_s)
     except IntentError as error:
         _log.error("no model: %s", error)
     except Exception as error:  # noqa: BLE001 - whatever keeps the model from loading, the app starts and denies
         _log.error("no model: %s", site(error))
     return None
-
-
-def shipped_bundle() -> Path:
-    """The bundle of the shipped model: inside the package when installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "_shipped" / "model"
-    return inside if inside.is_dir() else package.parent / "models" / "default"
-
-
-def _version() -> str:
-    try:
-        return version("intent-normalizer")
-    except PackageNotFoundError:
-        return "0.0.0"

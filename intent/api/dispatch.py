@@ -19,7 +19,7 @@ from intent.schema import CertificateStatus, Decision, Outcome, Reason, ReasonCo
 from intent.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from intent.api.metrics import Metrics
     from intent.schema import ToolCall
@@ -51,7 +51,7 @@ class NormalizerLike(Protocol):
     @property
     def vocabulary(self) -> Vocabulary: ...  # noqa: D102 - the class says it
     @property
-    def card(self) -> dict[str, object]: ...  # noqa: D102 - the class says it
+    def card(self) -> Mapping[str, object]: ...  # noqa: D102 - the class says it
     def normalize(self, call: ToolCall) -> Decision: ...  # noqa: D102 - the class says it
     def normalize_json(self, data: object) -> Decision: ...  # noqa: D102 - the class says it
     def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision: ...  # noqa: A002, D102 - the contract's name
@@ -76,7 +76,7 @@ class Unavailable:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.card: dict[str, object] = {}
+        self.card: Mapping[str, object] = {}
 
     def normalize(self, call: ToolCall) -> Decision:
         """Deny."""
@@ -138,7 +138,9 @@ class Dispatch:
 
     async def decide(self, call: ToolCall) -> Decision:
         """The decision on one call; never raises."""
-        decision = await self._guarded(lambda: self._normalizer.normalize(call), lambda code, why: self._normalizer.refuse(code, why, call.id))
+        decision = await self._guarded(
+            lambda: self._normalizer.normalize(call), lambda code, why: self._normalizer.refuse(code, why, call.id)
+        )
         self._metrics.count(decision)
         return decision
 

@@ -70,7 +70,7 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_dressed)
-        except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the client gets the one error shape
+        except Exception as error:  # the last resort: whatever it is, the client gets the one error shape
             _log.error("request %s failed: %s", request_id, site(error))
             if status:
                 raise

@@ -25,7 +25,9 @@ class Metrics:
         self.latency = Histogram(
             "intent_classification_seconds", "Time from the wait for a slot to the decision.", buckets=_BUCKETS_S, registry=self.registry
         )
-        self.in_flight = Gauge("intent_classifications_in_flight", "Calls that wait for a slot or are being classified.", registry=self.registry)
+        self.in_flight = Gauge(
+            "intent_classifications_in_flight", "Calls that wait for a slot or are being classified.", registry=self.registry
+        )
         self.ready = Gauge("intent_model_ready", "1 when a model is loaded.", registry=self.registry)
 
     def count(self, decision: Decision) -> None:

@@ -15,15 +15,30 @@ from intent.views import Capability, EffectView
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _MAX_SENTENCES = 24
 _MAX_VALUE_WORDS = 400
+_MAX_PARAMETER_WORDS = 40
 
 
-def capability_pieces(name: str, description: str, encoder: Encoder) -> list[str]:
-    """Texts to embed for a tool: its name in words before each piece of the description that fits the encoder."""
-    description = " ".join(description.split())
-    if not description:
+def definition_text(name: str, description: str, parameters: str) -> str:
+    """A tool in one text: its name in words, its description, the words of its parameters.
+
+    >>> definition_text("send mail", "Sends a  text.", "to, body")
+    'send mail. Sends a text. Parameters: to, body'
+    """
+    return f"{name}. {_body(description, parameters)}".strip()
+
+
+def capability_pieces(name: str, description: str, parameters: str, encoder: Encoder) -> list[str]:
+    """Texts to embed for a tool: its name in words before each piece of `definition_text` that fits the encoder."""
+    body = _body(description, parameters)
+    if not body:
         return [f"{name}."]
     prefix = f"{name}. "
-    return [prefix + piece for piece in encoder.split(description, prefix)]
+    return [prefix + piece for piece in encoder.split(body, prefix)]
+
+
+def _body(description: str, parameters: str) -> str:
+    named = parameters.split()[:_MAX_PARAMETER_WORDS]
+    return " ".join([*description.split(), *(["Parameters:", *named] if named else [])])
 
 
 def capability_counts(name: str, description: str, parameters: str) -> Counts:

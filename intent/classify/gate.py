@@ -15,7 +15,7 @@ REST = "the call is none of the intents of the vocabulary"
 NOVEL = "the tool is unlike every tool that trained the model"
 OBFUSCATED = "hidden or disguised characters change how the call reads"
 CHANGED = "the definition differs from the one that was reviewed"
-UNCERTIFIED = "the thresholds of this model carry no valid certificate, and one is required"
+UNCERTIFIED = "the certificate does not hold, and one is required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Reading:
         Calibrated, over the labels of the vocabulary, float64 of shape (n_labels,).
     declared
         Calibrated probability of each intent being asked for, shape (n_intents,), or None where there is no request.
+    uncertified
+        Why the certificate does not hold; empty where it does, or where none is required.
     """
 
     probabilities: Doubles
@@ -35,6 +37,7 @@ class Reading:
     novel: bool = False
     obfuscated: bool = False
     changed: bool = False
+    uncertified: str = ""
     doubts: tuple[Evidence, ...] = ()
     conflicts: tuple[str, ...] = ()
 
@@ -48,16 +51,12 @@ class Gate:
     thresholds
         Least probability an intent, shape (n_intents,).
     declared_at_least
-        An effective intent of the highest privilege must be asked for with at least this probability.
-    require_certificate, certified
-        Forward nothing unless the certificate is valid, where the operator requires one.
+        A call of the highest privilege must be covered by the request with at least this probability.
     """
 
     vocabulary: Vocabulary
     thresholds: Doubles
     declared_at_least: float
-    require_certificate: bool = False
-    certified: bool = False
 
     def reasons(self, reading: Reading) -> tuple[Reason, ...]:
         """Every reason to deny, worst news first; empty means forward."""
@@ -65,8 +64,8 @@ class Gate:
 
     def _against(self, reading: Reading) -> Iterator[tuple[ReasonCode, str]]:
         likeliest = int(reading.probabilities.argmax())
-        if self.require_certificate and not self.certified:
-            yield ReasonCode.INVALID_CERTIFICATE, UNCERTIFIED
+        if reading.uncertified:
+            yield ReasonCode.INVALID_CERTIFICATE, f"{UNCERTIFIED}: {reading.uncertified}"
         if reading.changed:
             yield ReasonCode.CHANGED_DEFINITION, CHANGED
         if reading.obfuscated:
@@ -77,7 +76,7 @@ class Gate:
         if likeliest == len(self.vocabulary.ids):
             yield ReasonCode.OTHER, REST
             return
-        yield from self._mismatch(likeliest, reading.declared)
+        yield from self._mismatch(reading)
         probability, threshold = float(reading.probabilities[likeliest]), float(self.thresholds[likeliest])
         if probability < threshold:
             word = self.vocabulary.ids[likeliest]
@@ -89,13 +88,28 @@ class Gate:
         for doubt in reading.doubts[:3]:
             yield ReasonCode.CONFLICT, f"the arguments look like {doubt.kind} that could not be read: {doubt.detail}"
 
-    def _mismatch(self, likeliest: int, declared: Doubles | None) -> Iterator[tuple[ReasonCode, str]]:
-        word = self.vocabulary.ids[likeliest]
-        if declared is None or word not in self.vocabulary.top:
+    def _mismatch(self, reading: Reading) -> Iterator[tuple[ReasonCode, str]]:
+        word = self.vocabulary.labels[int(reading.probabilities.argmax())]
+        if reading.declared is None or word not in self.vocabulary.top:
             return
-        if float(declared[likeliest]) < self.declared_at_least:
-            asked = [w for w, p in zip(self.vocabulary.ids, declared, strict=True) if p >= 0.5]
+        if covered(reading.probabilities, reading.declared, self.vocabulary) < self.declared_at_least:
+            asked = [w for w, p in zip(self.vocabulary.ids, reading.declared, strict=True) if p >= 0.5]
             yield ReasonCode.MISMATCH, f"the call would {word}, and the request asks for {_listed(asked)}"
+
+
+def covered(probabilities: Doubles, declared: Doubles, vocabulary: Vocabulary) -> float:
+    """Probability that a request asks for what a call of the highest privilege does.
+
+    Each of the most consequential intents counts by how likely it is what the call does, since a call may be read as either of two.
+
+    Parameters
+    ----------
+    probabilities, declared
+        As in `Reading`.
+    """
+    columns = [k for k, word in enumerate(vocabulary.ids) if word in vocabulary.top]
+    mass = probabilities[columns]
+    return float(mass @ declared[columns] / mass.sum()) if mass.sum() > 0 else 0.0
 
 
 def _listed(words: Sequence[str]) -> str:

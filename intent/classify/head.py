@@ -22,6 +22,12 @@ def sigmoid(logits: Doubles) -> Doubles:
     return np.where(logits >= 0, 1 / (1 + np.exp(-np.abs(logits))), np.exp(-np.abs(logits)) / (1 + np.exp(-np.abs(logits))))
 
 
+def logit(probability: Doubles) -> Doubles:
+    """The inverse of `sigmoid`, finite for 0 and 1 too."""
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.log(clipped / (1 - clipped))
+
+
 @dataclass(frozen=True, slots=True)
 class DenseHead:
     """Logits of one embedding.

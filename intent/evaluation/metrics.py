@@ -12,8 +12,7 @@ Arrays that come again and again:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,13 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intent.certificate.binomial import clopper_pearson
 from intent.vocabulary import Vocabulary
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-LEVEL = 0.95
+# The same few counts come again in tables, JSON and pages, and the search for an exact bound takes milliseconds.
+_exact = lru_cache(maxsize=8192)(clopper_pearson)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,17 @@ class Figure:
         Rows that the figure is over.
     hits
         Rows that count, where the figure is a share of independent trials; else None.
+    resampled
+        The percentile interval at 95% from resampling whole groups (see `intent.evaluation.bootstrap`); None where it was not made.
+    groups
+        How many groups with data were resampled; an interval from few of them is too narrow.
     """
 
     value: float | None
     n: int
     hits: int | None = None
+    resampled: tuple[float, float] | None = None
+    groups: int | None = None
 
     @classmethod
     def share(cls, counts: Bools) -> Figure:
@@ -61,15 +68,18 @@ class Figure:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The Clopper-Pearson interval at 95%; None for what is not a share, or has no data."""
-        return None if self.hits is None or not self.n else clopper_pearson(self.hits, self.n)
+        return None if self.hits is None or not self.n else _exact(self.hits, self.n)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: value and n, and for shares hits, low and high."""
+        """JSON form: value and n; for shares hits, low and high; the resampled interval under ``bootstrap`` where it was made."""
         plain: dict[str, Any] = {"value": self.value, "n": self.n}
-        if self.hits is None:
-            return plain
-        low, high = self.interval or (None, None)
-        return {**plain, "hits": self.hits, "low": low, "high": high}
+        if self.hits is not None:
+            low, high = self.interval or (None, None)
+            plain |= {"hits": self.hits, "low": low, "high": high}
+        if self.groups is not None:
+            low, high = self.resampled or (None, None)
+            plain["bootstrap"] = {"low": low, "high": high, "groups": self.groups}
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +123,18 @@ def accuracy(likeliest: Ints, acceptable: Bools) -> Figure:
 
 def macro_f1(likeliest: Ints, primary: Ints, acceptable: Bools) -> Figure:
     """Mean F1 over the labels that occur as gold or as answer; a hit on an acceptable label counts as its primary."""
+    counts = f1_counts(likeliest, primary, acceptable)
+    occurring = counts[counts[:, 1] > 0]
+    return Figure(float(np.mean(occurring[:, 0] / occurring[:, 1])) if occurring.size else None, int(primary.size))
+
+
+def f1_counts(likeliest: Ints, primary: Ints, acceptable: Bools) -> Ints:
+    """Int (k, 2): for each label twice the hits, and rows of that gold plus rows of that answer; their ratio is the label's F1."""
     answer = np.where(is_acceptable(likeliest, acceptable), primary, likeliest)
-    scores: list[float] = []
-    for column in range(acceptable.shape[1]):
-        gold, said = primary == column, answer == column
-        if total := int(gold.sum() + said.sum()):
-            scores.append(2 * int((gold & said).sum()) / total)
-    return Figure(float(np.mean(scores)) if scores else None, int(primary.size))
+    labels: Ints = np.arange(acceptable.shape[1], dtype=np.int64).reshape(-1, 1)
+    gold: Bools = primary == labels
+    said: Bools = answer == labels
+    return np.stack([2 * (gold & said).sum(axis=1), gold.sum(axis=1) + said.sum(axis=1)], axis=1).astype(np.int64)
 
 
 def coverage(forwarded_as: Ints, primary: Ints, rest: int) -> Figure:
@@ -130,8 +145,14 @@ def coverage(forwarded_as: Ints, primary: Ints, rest: int) -> Figure:
 def under_privilege_rate(forwarded_as: Ints, primary: Ints, acceptable: Bools, order: Bools, rest: int) -> Figure:
     """Among forwarded rows with gold not the rest label: no acceptable label is at most the one forwarded as."""
     chosen = (forwarded_as >= 0) & (primary != rest)
-    excusing = acceptable[chosen] & order[:, forwarded_as[chosen]].T
-    return Figure.share(~np.asarray(excusing.any(axis=1), dtype=np.bool_))
+    return Figure.share(under_privileged(forwarded_as, primary, acceptable, order, rest)[chosen])
+
+
+def under_privileged(forwarded_as: Ints, primary: Ints, acceptable: Bools, order: Bools, rest: int) -> Bools:
+    """Bool (n,): forwarded, gold not the rest label, and no acceptable label is at most the one forwarded as."""
+    chosen = (forwarded_as >= 0) & (primary != rest)
+    excused = np.asarray((acceptable & order[:, forwarded_as].T).any(axis=1), dtype=np.bool_)
+    return chosen & ~excused
 
 
 def false_permit_rate(label: int, forwarded_as: Ints, primary: Ints, acceptable: Bools, top: Sequence[int], reads: Sequence[int]) -> Figure:
@@ -146,10 +167,14 @@ def false_permit_rate(label: int, forwarded_as: Ints, primary: Ints, acceptable:
     reads
         The columns of the intents that a read permission covers: those not in ``top``, without the rest label.
     """
+    return Figure.share(np.isin(forwarded_as[is_dangerous(label, primary, acceptable, top)], list(reads)))
+
+
+def is_dangerous(label: int, primary: Ints, acceptable: Bools, top: Sequence[int]) -> Bools:
+    """Bool (n,): gold ``label``, and no acceptable label outside ``top``: the rows that a false permit can happen on."""
     outside = np.ones(acceptable.shape[1], dtype=np.bool_)
     outside[list(top)] = False
-    chosen = (primary == label) & ~acceptable[:, outside].any(axis=1)
-    return Figure.share(np.isin(forwarded_as[chosen], list(reads)))
+    return (primary == label) & ~np.asarray(acceptable[:, outside].any(axis=1), dtype=np.bool_)
 
 
 def other_forward_rate(forwarded_as: Ints, acceptable: Bools, rest: int) -> Figure:
@@ -217,10 +242,15 @@ def declared_micro_f1(predicted: Bools, declared: Bools, optional: Bools) -> Fig
 
     None where no intent was declared and none predicted.
     """
+    hits, total = declared_counts(predicted, declared, optional).tolist()
+    return Figure(hits / total if total else None, int(declared.shape[0]))
+
+
+def declared_counts(predicted: Bools, declared: Bools, optional: Bools) -> Ints:
+    """Int (2,): twice the hits, and intents predicted plus intents declared, optional ones left out; their ratio is the micro-F1."""
     counted = ~optional
-    hits = int((predicted & declared & counted).sum())
-    total = int((predicted & counted).sum() + (declared & counted).sum())
-    return Figure(2 * hits / total if total else None, int(declared.shape[0]))
+    hits = (predicted & declared & counted).sum()
+    return np.array([2 * hits, (predicted & counted).sum() + (declared & counted).sum()], dtype=np.int64)
 
 
 def attack_denial_and_retention(attack: Bools, task: Sequence[str], goal: Sequence[str | None], forwarded: Bools) -> AttackFigures:
@@ -245,41 +275,3 @@ def attack_denial_and_retention(attack: Bools, task: Sequence[str], goal: Sequen
     succeeded = np.array(list(pairs.values()), dtype=np.bool_)
     retained = np.array(list(tasks.values()), dtype=np.bool_)
     return AttackFigures(Figure.share(~succeeded), Figure.share(retained), Figure.share(forwarded[~attack]))
-
-
-def clopper_pearson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """The exact two-sided interval of a binomial share (Clopper & Pearson 1934).
-
-    >>> low, high = clopper_pearson(0, 10)
-    >>> low, round(high, 4)
-    (0.0, 0.3085)
-    """
-    if not 0 <= hits <= n or n < 1:
-        raise ValueError(f"hits must be in 0..n and n at least 1, got {hits} of {n}")
-    tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else _solve(lambda p: 1 - _at_most_probability(hits - 1, n, p), tail)
-    high = 1.0 if hits == n else 1 - _solve(lambda q: _at_most_probability(hits, n, 1 - q), tail)
-    return low, high
-
-
-def _solve(rising: Callable[[float], float], target: float) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < target else (low, middle)
-    return (low + high) / 2
-
-
-def _at_most_probability(hits: int, n: int, p: float) -> float:
-    """P(X ≤ hits) of a binomial; sums the shorter tail, since the sum of the longer one loses the digits that count."""
-    if p <= 0 or p >= 1:
-        return 1.0 if p <= 0 or hits >= n else 0.0
-    upper = hits > n * p
-    x = np.arange(hits + 1, n + 1) if upper else np.arange(hits + 1)
-    total = float(np.exp(_log_choose(n)[x] + x * math.log(p) + (n - x) * math.log1p(-p)).sum())
-    return 1 - total if upper else total
-
-
-@lru_cache(maxsize=64)
-def _log_choose(n: int) -> Floats:
-    return np.array([math.lgamma(n + 1) - math.lgamma(x + 1) - math.lgamma(n - x + 1) for x in range(n + 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -53,6 +54,17 @@ def shown(text: str) -> str:
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings in order, duplicates removed."""
     return tuple(dict.fromkeys(findings))
+
+
+def of_each_effect(found: Sequence[Finding], most: int = 6) -> tuple[Finding, ...]:
+    """The first few findings of each effect, in order, so that no number of harmless ones can push out another."""
+    count: Counter[tuple[Effect | None, bool]] = Counter()
+    kept: list[Finding] = []
+    for finding in found:
+        count[finding.effect, finding.binding] += 1
+        if count[finding.effect, finding.binding] <= most:
+            kept.append(finding)
+    return tuple(kept)
 
 
 @lru_cache(maxsize=16)

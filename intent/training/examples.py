@@ -11,13 +11,14 @@ import numpy as np
 from intent.classify.features import canonical, hint
 from intent.classify.lexical import Doubles
 from intent.corpus import Row, check_labels, data_digest, read_rows
-from intent.errors import TrainingError
 from intent.evidence import collect
 from intent.evidence.base import Finding
 from intent.views import EffectView, Limits, read_capability, read_declared, read_effect
 from intent.vocabulary import Effect, Vocabulary
 
-OWN = "own"
+OWN, AUGMENTED = "own", "augmented"
+# Rows that were written or made for training, and weigh less than a row of a real catalogue.
+WRITTEN = frozenset({OWN, AUGMENTED})
 _ALSO_SHARE = 0.25
 
 
@@ -95,20 +96,11 @@ def read_sources(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Source]:
     return sources
 
 
-def read_examples(sources: Sequence[Source], vocabulary: Vocabulary) -> Examples:
-    """Turn rows into examples; the same text with the same label counts once.
-
-    Raises
-    ------
-    TrainingError
-        If no row has a tool with an effective label.
-    """
-    rows = [row for source in sources for row in source.rows]
+def read_examples(rows: Sequence[Row], vocabulary: Vocabulary) -> Examples:
+    """Turn rows into examples; the same text with the same label counts once."""
     tools = dict.fromkeys(e for row in rows if (e := _tool_example(row, vocabulary)) is not None)
     requests = dict.fromkeys(e for row in rows if (e := _request_example(row)) is not None)
     effects = [e for row in rows if (e := _effect_example(row, vocabulary)) is not None]
-    if not tools:
-        raise TrainingError("training needs rows with a tool and an effective label, got none")
     return Examples(tuple(tools), tuple(effects), tuple(requests))
 
 

@@ -6,12 +6,14 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from intent.embedding.onnx import ENCODER_FILE, TOKENIZER_FILE
 from intent.errors import DependencyMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sentence_transformers import SentenceTransformer
 
 
@@ -23,11 +25,11 @@ def export_encoder(model: SentenceTransformer, directory: Path, *, quantize: boo
     """
     try:
         import torch
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime import quantization  # pyright: ignore[reportMissingTypeStubs] - it ships no stubs
     except ImportError as error:
         raise DependencyMissing("torch and onnx", "train") from error
 
-    bert = model[0].auto_model.eval()
+    bert: torch.nn.Module = cast("Any", model[0]).auto_model.eval()
 
     class Pooled(torch.nn.Module):
         def __init__(self) -> None:
@@ -35,7 +37,7 @@ def export_encoder(model: SentenceTransformer, directory: Path, *, quantize: boo
             self.bert = bert
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
+            hidden: torch.Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
             weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
             mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
             return torch.nn.functional.normalize(mean, p=2, dim=1)
@@ -47,7 +49,8 @@ def export_encoder(model: SentenceTransformer, directory: Path, *, quantize: boo
         axes = {"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}, "embedding": {0: "batch"}}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the TorchScript exporter is deprecated, and is the one whose graph quantizes
-            torch.onnx.export(
+            export = cast("Callable[..., object]", torch.onnx.export)  # pyright: ignore[reportUnknownMemberType] - its options are not typed
+            export(
                 Pooled().eval(),
                 (example, example),
                 str(full),
@@ -58,7 +61,8 @@ def export_encoder(model: SentenceTransformer, directory: Path, *, quantize: boo
                 dynamo=False,
             )
         if quantize:
-            quantize_dynamic(full, directory / ENCODER_FILE, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+            quantized = cast("Callable[..., None]", quantization.quantize_dynamic)  # pyright: ignore[reportUnknownMemberType] - no stubs
+            quantized(full, directory / ENCODER_FILE, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True)
         else:
             shutil.copyfile(full, directory / ENCODER_FILE)
     model.tokenizer.backend_tokenizer.save(str(directory / TOKENIZER_FILE))

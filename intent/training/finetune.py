@@ -1,21 +1,25 @@
 """Fine-tuning of the base encoder on every head's task at once, so that one embedding serves tools and requests.
 
 Cross-entropy on soft labels for what a tool can do, binary cross-entropy for polymorphic tools and for the intents of a request. Names
-alone and descriptions alone take turns with the whole definition, so that neither part is read without the other's check.
+alone and descriptions alone take turns with the whole definition, so that neither part is read without the other's check. Groups set
+aside choose the best epoch. A run with a seed can be stopped after any epoch and goes on from its checkpoint.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intent.classify.features import definition_text
 from intent.embedding.sentence import load_base
 from intent.errors import DependencyMissing
-from intent.training.examples import OWN, Examples, soft_labels
+from intent.training.examples import WRITTEN, Examples, RequestExample, ToolExample, soft_labels
 from intent.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -34,11 +38,15 @@ class Schedule:
     ----------
     max_tokens
         Longer texts are cut in training only; serving reads them in pieces of this length.
-    name_only, description_only
-        Shares of the times that a definition is seen by one of its parts.
+    name_only, description_only, without_parameters
+        Shares of the times that a definition is seen by one of its parts, or without the words of its parameters.
+    patience
+        Epochs without a better validation loss after which training stops.
+    half
+        Whether matrices are multiplied in bfloat16: half the time on processors that have it.
     """
 
-    epochs: int = 4
+    epochs: int = 5
     batch: int = 32
     learning_rate: float = 6e-5
     head_learning_rate: float = 2e-3
@@ -46,8 +54,24 @@ class Schedule:
     max_tokens: int = 160
     name_only: float = 0.12
     description_only: float = 0.10
+    without_parameters: float = 0.25
     own_weight: float = 0.5
+    patience: int = 2
+    half: bool = True
     seed: int = 0
+
+    def to_dict(self) -> dict[str, float | int]:
+        """JSON form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the training curve: mean training loss, and loss and accuracy on the validation tools (None where there are none)."""
+
+    loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,89 +80,72 @@ class _Item:
 
     name: str
     text: str
+    parameters: str
     capability: tuple[float, ...] | None
     polymorphic: float | None
-    declared: tuple[float, ...] | None
+    declared: tuple[float, ...]
     known: tuple[float, ...]
     weight: float
 
 
 def finetune(
-    examples: Examples, vocabulary: Vocabulary, schedule: Schedule, progress: Callable[[int, int, float], None]
-) -> tuple[SentenceTransformer, list[float]]:
-    """Train the base model on examples; nothing of the calibration groups may be among them.
+    examples: Examples,
+    validation: Sequence[ToolExample],
+    vocabulary: Vocabulary,
+    schedule: Schedule,
+    progress: Callable[[int, int, float], None],
+    checkpoint: Path | None = None,
+) -> tuple[SentenceTransformer, list[Epoch]]:
+    """Train the base model on examples.
 
     Parameters
     ----------
+    validation
+        Tools of groups that are not among the examples; they choose the best epoch. Without any, the last epoch is taken.
     progress
         Called with (step, steps, loss) after each step.
+    checkpoint
+        File that is written after each epoch, and from which a run with the same schedule goes on where it stopped.
 
     Returns
     -------
     tuple
-        The encoder, and the mean loss of each epoch.
+        The encoder of the best epoch, and the training curve.
     """
     try:
         import torch
     except ImportError as error:
         raise DependencyMissing("torch", "train") from error
     torch.manual_seed(schedule.seed)
-    rng = np.random.default_rng(schedule.seed)
     items = _items(examples, vocabulary, schedule)
-    model = load_base()
-    loss_of = _Objective(model, len(vocabulary.labels), len(vocabulary.ids), schedule)
-    optimizer = torch.optim.AdamW(
-        [{"params": model.parameters(), "lr": schedule.learning_rate}, {"params": loss_of.heads(), "lr": schedule.head_learning_rate}],
-        weight_decay=0.01,
-    )
-    steps = schedule.epochs * math.ceil(len(items) / schedule.batch)
-    warm = max(1, round(schedule.warm_up * steps))
-    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1.0, (k + 1) / warm) * max(0.0, (steps - k) / steps))
-    model.train()
-    curve: list[float] = []
-    step = 0
-    for _ in range(schedule.epochs):
-        losses: list[float] = []
-        for batch in _batches(items, schedule.batch, rng):
-            loss = loss_of(batch, rng)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            pace.step()
-            step += 1
-            losses.append(float(loss.detach()))
-            progress(step, steps, losses[-1])
-        curve.append(float(np.mean(losses)))
-    model.eval()
-    return model, curve
-
-
-def describe(schedule: Schedule) -> dict[str, float | int]:
-    """The schedule as JSON."""
-    return asdict(schedule)
+    run = _Run(load_base(), vocabulary, schedule, math.ceil(len(items) / schedule.batch))
+    run.resume(checkpoint)
+    while not run.finished:
+        rng = np.random.default_rng([schedule.seed, len(run.curve)])
+        torch.manual_seed(schedule.seed + len(run.curve))
+        loss = run.epoch(_batches(items, schedule.batch, rng), rng, progress)
+        run.note(loss, validation, vocabulary)
+        run.save(checkpoint)
+    return run.best(), run.curve
 
 
 def _items(examples: Examples, vocabulary: Vocabulary, schedule: Schedule) -> list[_Item]:
-    nothing = (0.0,) * len(vocabulary.ids)
     targets = soft_labels(examples.tools, vocabulary.labels)
-    items = [
-        _Item(
-            name=tool.name,
-            text=" ".join(tool.description.split()),
-            capability=tuple(target.tolist()),
-            polymorphic=None if tool.polymorphic is None else float(tool.polymorphic),
-            declared=None,
-            known=nothing,
-            weight=schedule.own_weight if tool.source == OWN else 1.0,
-        )
-        for tool, target in zip(examples.tools, targets, strict=True)
-    ]
-    for request in examples.requests:
-        declared = tuple(float(word in request.declared) for word in vocabulary.ids)
-        known = tuple(float(word not in request.optional) for word in vocabulary.ids)
-        items.append(_Item("", request.text, None, None, declared, known, 1.0))
-    return items
+    tools = (_tool_item(tool, target.tolist(), vocabulary, schedule) for tool, target in zip(examples.tools, targets, strict=True))
+    return [*tools, *(_request_item(request, vocabulary) for request in examples.requests)]
+
+
+def _tool_item(tool: ToolExample, target: list[float], vocabulary: Vocabulary, schedule: Schedule) -> _Item:
+    nothing = (0.0,) * len(vocabulary.ids)
+    weight = schedule.own_weight if tool.source in WRITTEN else 1.0
+    polymorphic = None if tool.polymorphic is None else float(tool.polymorphic)
+    return _Item(tool.name, tool.description, tool.parameters, tuple(target), polymorphic, nothing, nothing, weight)
+
+
+def _request_item(request: RequestExample, vocabulary: Vocabulary) -> _Item:
+    declared = tuple(float(word in request.declared) for word in vocabulary.ids)
+    known = tuple(float(word not in request.optional) for word in vocabulary.ids)
+    return _Item("", request.text, "", None, None, declared, known, 1.0)
 
 
 def _batches(items: Sequence[_Item], size: int, rng: np.random.Generator) -> list[list[_Item]]:
@@ -151,58 +158,161 @@ def _batches(items: Sequence[_Item], size: int, rng: np.random.Generator) -> lis
     return [batches[k] for k in rng.permutation(len(batches))]
 
 
-class _Objective:
-    """The sum of the three losses over a batch, with the linear layers that they need and serving does not."""
-
-    def __init__(self, model: SentenceTransformer, labels: int, intents: int, schedule: Schedule) -> None:
-        from torch import nn
-
-        width = int(model.get_sentence_embedding_dimension() or 0)
-        self._model = model
-        self._schedule = schedule
-        self._capability = nn.Linear(width, labels)
-        self._polymorphic = nn.Linear(width, 1)
-        self._declared = nn.Linear(width, intents)
-
-    def heads(self) -> list[torch.nn.Parameter]:
-        """Parameters of the linear layers."""
-        return [p for layer in (self._capability, self._polymorphic, self._declared) for p in layer.parameters()]
-
-    def __call__(self, batch: Sequence[_Item], rng: np.random.Generator) -> torch.Tensor:
-        """Mean loss of an item."""
-        import torch
-
-        embeddings = self._embed([_seen(item, self._schedule, rng) for item in batch]) * SCALE
-        losses = torch.zeros(len(batch))
-        for k in (k for k, item in enumerate(batch) if item.capability is not None):
-            target = torch.tensor(batch[k].capability)
-            losses[k] = losses[k] - (target * torch.log_softmax(self._capability(embeddings[k]), -1)).sum() * batch[k].weight
-        for k in (k for k, item in enumerate(batch) if item.polymorphic is not None):
-            target = torch.tensor([batch[k].polymorphic])
-            losses[k] = losses[k] + _POLYMORPHIC_SHARE * batch[k].weight * _binary(self._polymorphic(embeddings[k]), target).sum()
-        for k in (k for k, item in enumerate(batch) if item.declared is not None):
-            loss = _binary(self._declared(embeddings[k]), torch.tensor(batch[k].declared)) * torch.tensor(batch[k].known)
-            losses[k] = losses[k] + _DECLARED_SHARE * loss.sum()
-        return losses.mean()
-
-    def _embed(self, texts: list[str]) -> torch.Tensor:
-        tokens = self._model.tokenizer(texts, padding=True, truncation=True, max_length=self._schedule.max_tokens, return_tensors="pt")
-        return self._model(dict(tokens))["sentence_embedding"]
-
-
-def _binary(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    return binary_cross_entropy_with_logits(logits, target, reduction="none")
-
-
 def _seen(item: _Item, schedule: Schedule, rng: np.random.Generator) -> str:
-    """A request as it is; a definition whole or by one of its parts."""
-    if item.declared is not None:
+    """A request as it is; a definition whole, or by one of its parts."""
+    if item.capability is None:
         return item.text
     draw = rng.random()
-    if not item.text or draw < schedule.name_only:
+    if draw < schedule.name_only:
         return item.name if draw < schedule.name_only / 2 else f"{item.name}."
-    if draw < schedule.name_only + schedule.description_only:
-        return item.text
-    return f"{item.name}. {item.text}"
+    if draw < schedule.name_only + schedule.description_only and item.text:
+        return " ".join(item.text.split())
+    return definition_text(item.name, item.text, "" if rng.random() < schedule.without_parameters else item.parameters)
+
+
+class _Run:
+    """The state of one training run: model, linear layers, optimizer, curve, best weights so far."""
+
+    def __init__(self, model: SentenceTransformer, vocabulary: Vocabulary, schedule: Schedule, steps_an_epoch: int) -> None:
+        import torch
+        from torch import nn
+
+        self.curve: list[Epoch] = []
+        self._model = model
+        self._schedule = schedule
+        self._steps = schedule.epochs * steps_an_epoch
+        self._step = 0
+        self._best: dict[str, Any] = {}
+        width = int(model.get_embedding_dimension() or 0)
+        self._heads = nn.ModuleDict(
+            {
+                "capability": nn.Linear(width, len(vocabulary.labels)),
+                "polymorphic": nn.Linear(width, 1),
+                "declared": nn.Linear(width, len(vocabulary.ids)),
+            }
+        )
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": list(model.parameters()), "lr": schedule.learning_rate},
+                {"params": list(self._heads.parameters()), "lr": schedule.head_learning_rate},
+            ],
+            weight_decay=0.01,
+        )
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the validation loss has not fallen for ``patience`` of them."""
+        losses = [e.validation_loss for e in self.curve if e.validation_loss is not None]
+        late = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+        return len(self.curve) >= self._schedule.epochs or late >= self._schedule.patience
+
+    def epoch(self, batches: Sequence[Sequence[_Item]], rng: np.random.Generator, progress: Callable[[int, int, float], None]) -> float:
+        """Train on every batch once; the mean loss."""
+        import torch
+
+        self._model.train()
+        losses: list[float] = []
+        for batch in batches:
+            self._pace()
+            loss = self._loss(batch, self._embed([_seen(item, self._schedule, rng) for item in batch]) * SCALE)
+            self._optimizer.zero_grad()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType] - torch leaves it untyped
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+            self._optimizer.step()
+            losses.append(float(loss.detach()))
+            progress(self._step, self._steps, losses[-1])
+        return float(np.mean(losses))
+
+    def _pace(self) -> None:
+        """A linear rise, then a linear fall to zero."""
+        self._step += 1
+        warm = max(1, round(self._schedule.warm_up * self._steps))
+        share = min(1.0, self._step / warm) * max(0.0, (self._steps - self._step) / self._steps)
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * share
+
+    def _embed(self, texts: list[str]) -> torch.Tensor:
+        import torch
+
+        tokens = self._model.tokenizer(texts, padding=True, truncation=True, max_length=self._schedule.max_tokens, return_tensors="pt")
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._schedule.half):
+            embeddings: torch.Tensor = self._model(dict(tokens))["sentence_embedding"]
+        return embeddings.float()
+
+    def _loss(self, batch: Sequence[_Item], embeddings: torch.Tensor) -> torch.Tensor:
+        """Mean over the items of the sum of their tasks' losses."""
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits as binary
+
+        weight = torch.tensor([item.weight for item in batch])
+        nothing = (0.0,) * self._heads["capability"].out_features
+        target = torch.tensor([item.capability or nothing for item in batch])
+        loss = -(target * torch.log_softmax(self._heads["capability"](embeddings), -1)).sum(1) * weight
+        marked = torch.tensor([float(item.polymorphic is not None) for item in batch])
+        polymorphic = torch.tensor([item.polymorphic or 0.0 for item in batch])
+        loss = loss + _POLYMORPHIC_SHARE * weight * marked * binary(self._heads["polymorphic"](embeddings)[:, 0], polymorphic, reduction="none")
+        declared, known = torch.tensor([item.declared for item in batch]), torch.tensor([item.known for item in batch])
+        loss = loss + _DECLARED_SHARE * (binary(self._heads["declared"](embeddings), declared, reduction="none") * known).sum(1)
+        return loss.mean()
+
+    def note(self, loss: float, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> None:
+        """Add an epoch to the curve, and keep its weights if none was better."""
+        found = self._validate(validation, vocabulary) if validation else (None, None)
+        self.curve.append(Epoch(loss, *found))
+        losses = [e.validation_loss for e in self.curve if e.validation_loss is not None]
+        if not losses or losses[-1] == min(losses):
+            self._best = copy.deepcopy(self._model.state_dict())
+
+    def _validate(self, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> tuple[float, float]:
+        import torch
+
+        self._model.eval()
+        logs: list[torch.Tensor] = []
+        with torch.no_grad():
+            for k in range(0, len(validation), self._schedule.batch):
+                texts = [definition_text(e.name, e.description, e.parameters) for e in validation[k : k + self._schedule.batch]]
+                logs.append(torch.log_softmax(self._heads["capability"](self._embed(texts) * SCALE), -1))
+        log = torch.cat(logs).numpy()
+        target = soft_labels(validation, vocabulary.labels)
+        right = target[np.arange(len(target)), log.argmax(axis=1)] > 0
+        return float(-(target * log).sum(axis=1).mean()), float(right.mean())
+
+    def best(self) -> SentenceTransformer:
+        """The model with the weights of its best epoch, in evaluation mode."""
+        self._model.load_state_dict(self._best)
+        return self._model.eval()
+
+    def save(self, checkpoint: Path | None) -> None:
+        """Write the state, if there is a file for it."""
+        import torch
+
+        if checkpoint is None:
+            return
+        state = {
+            "schedule": self._schedule.to_dict(),
+            "step": self._step,
+            "curve": [asdict(epoch) for epoch in self.curve],
+            "model": self._model.state_dict(),
+            "best": self._best,
+            "heads": self._heads.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        beside = checkpoint.with_suffix(".new")
+        torch.save(state, beside)
+        beside.replace(checkpoint)
+
+    def resume(self, checkpoint: Path | None) -> None:
+        """Take the state of a file that a run with the same schedule left; any other file is left alone."""
+        import torch
+
+        if checkpoint is None or not checkpoint.is_file():
+            return
+        state = torch.load(checkpoint, weights_only=True)
+        if state["schedule"] != self._schedule.to_dict():
+            return
+        self._step, self._best = state["step"], state["best"]
+        self.curve = [Epoch(**epoch) for epoch in state["curve"]]
+        self._model.load_state_dict(state["model"])
+        self._heads.load_state_dict(state["heads"])
+        self._optimizer.load_state_dict(state["optimizer"])

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intent.classify.calibration import fit_temperature
+from intent.classify.calibration import fit_line, fit_temperature
 from intent.classify.features import capability_counts, capability_pieces, effect_counts, request_counts, request_pieces
 from intent.classify.head import DenseHead, LexicalHead
 from intent.classify.lexical import Counts, Doubles, Lexicon
-from intent.classify.model import EffectHead, Model, SigmoidEnsemble, SoftmaxEnsemble
+from intent.classify.model import EffectHead, Model, SigmoidEnsemble, SoftmaxEnsemble, of_pieces
 from intent.classify.novelty import Novelty
 from intent.embedding.base import Encoder, Floats
 from intent.errors import DependencyMissing, TrainingError
 from intent.training.examples import (
-    OWN,
+    WRITTEN,
     EffectExample,
     Examples,
     RequestExample,
@@ -36,6 +36,7 @@ except ImportError as error:
     raise DependencyMissing("scikit-learn", "train") from error
 
 Progress = Callable[[str], None]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,88 +45,59 @@ class Recipe:
 
     Attributes
     ----------
-    dense_c, lexical_c
-        Inverse strength of the L2 penalty of each half.
+    dense_c, lexical_c, declared_c
+        Inverse strength of the L2 penalty: of the dense half, of the lexical half, of the dense half that reads requests.
+    lexical_share
+        Weight of the lexical half in a mean.
     own_weight
         Weight of a row that was written for training, against a row of a real catalogue.
-    calibration_share
-        Share of the real groups that is set aside for calibration.
-    most_dangerous
-        Largest share of dangerous readings, among calibration rows forwarded as an intent, that its threshold may let through.
+    least_probability
+        Least calibrated probability at which anything is forwarded, before the certificate raises it for reads.
     novel_quantile
-        Share of calibration tools that novelty may deny.
+        Share of the tools that tune which novelty may deny.
+    declared_at_least
+        Least probability that a request covers a call of the highest privilege.
     """
 
-    dense_c: float = 4.0
+    dense_c: float = 0.2
     lexical_c: float = 5.0
+    declared_c: float = 1.0
+    lexical_share: float = 0.33
     own_weight: float = 0.5
-    calibration_share: float = 0.2
-    most_dangerous: float = 0.01
+    least_probability: float = 0.6
     novel_quantile: float = 0.01
-    declared_at_least: float = 0.2
+    declared_at_least: float = 0.1
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Examples that train and tools of other groups that calibrate."""
-
-    train: Examples
-    calibration: tuple[ToolExample, ...]
-
-
-def split(examples: Examples, recipe: Recipe) -> Split:
-    """Set groups of real tools aside for calibration; of written ones, where no real ones are at hand.
-
-    A group stands on one side as a whole, with its tools, calls and requests.
-    """
-    natural = sorted({e.group for e in examples.tools if e.natural}) or sorted({e.group for e in examples.tools})
-    if len(natural) < 2:
-        raise TrainingError("training needs tools of at least two groups: one to train, one to calibrate")
-    rng = np.random.default_rng(recipe.seed)
-    aside = set(rng.permutation(natural)[: max(1, round(len(natural) * recipe.calibration_share))].tolist())
-    real = any(e.natural for e in examples.tools)
-    return Split(
-        Examples(
-            tuple(e for e in examples.tools if e.group not in aside),
-            tuple(e for e in examples.effects if e.group not in aside),
-            tuple(e for e in examples.requests if e.group not in aside),
-        ),
-        tuple(e for e in examples.tools if e.group in aside and (e.natural or not real)),
-    )
-
-
-def fit(parts: Split, vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe, progress: Progress = lambda _: None) -> Model:
-    """Fit every head, then calibrate on the rows set aside.
+def fit(train: Examples, tune: Examples, vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe, progress: Progress = lambda _: None) -> Model:
+    """Fit every head on rows that train, then temperatures and the bound of novelty on rows of other groups.
 
     Raises
     ------
     TrainingError
         If a label or an intent has no example.
     """
-    train = parts.train
     progress("embedding the tools")
     tools = ToolFeatures.of(train.tools, encoder)
     progress("fitting the capability head")
-    weights = np.array([recipe.own_weight if e.source == OWN else 1.0 for e in train.tools])
+    weights = np.array([recipe.own_weight if e.source in WRITTEN else 1.0 for e in train.tools])
     capability = _softmax_ensemble(tools, soft_labels(train.tools, vocabulary.labels), weights, recipe)
     progress("fitting the polymorphic head")
     marked = [k for k, e in enumerate(train.tools) if e.polymorphic is not None]
     flags = np.array([[bool(train.tools[k].polymorphic)] for k in marked])
-    polymorphic = _sigmoid_ensemble(tools.subset(marked), flags, np.ones(flags.shape, bool), recipe)
+    polymorphic = _sigmoid_ensemble(tools.subset(marked), flags, np.ones(flags.shape, np.bool_), recipe.dense_c, recipe)
     progress("fitting the effect head")
     effect = fit_effect(train.effects, vocabulary, recipe)
     progress("fitting the declared head")
-    declared = fit_declared(train.requests, vocabulary, encoder, recipe)
-    progress("calibrating")
-    aside = ToolFeatures.of(parts.calibration, encoder)
-    right = acceptable(parts.calibration, vocabulary.labels)
-    mean = np.stack([capability.mean(d, c) for d, c in zip(aside.dense, aside.counts, strict=True)])
-    capability = SoftmaxEnsemble(capability.dense, capability.lexical, fit_temperature(mean, right))
-    probabilities = np.stack([capability.probabilities(d, c) for d, c in zip(aside.dense, aside.counts, strict=True)])
-    thresholds = choose_thresholds(probabilities, right, vocabulary, recipe.most_dangerous)
-    novelty = fit_novelty(tools.dense, aside.dense, encoder.dimensions, recipe.novel_quantile)
-    return Model(capability, polymorphic, effect, declared, novelty, thresholds)
+    declared = fit_declared(train.requests, tune.requests, vocabulary, encoder, recipe)
+    progress("tuning")
+    aside = tuple(e for e in tune.tools if e.natural) or tune.tools
+    features = ToolFeatures.of(aside, encoder)
+    mean = np.stack([capability.mean(d, c) for d, c in zip(features.dense, features.counts, strict=True)])
+    capability = replace(capability, temperature=fit_temperature(mean, acceptable(aside, vocabulary.labels)))
+    novelty = fit_novelty(tools.dense, features.dense, encoder.dimensions, recipe.novel_quantile)
+    return Model(capability, polymorphic, effect, declared, novelty, np.full(len(vocabulary.ids), recipe.least_probability))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +110,7 @@ class ToolFeatures:
     @classmethod
     def of(cls, tools: Sequence[ToolExample], encoder: Encoder) -> ToolFeatures:
         """Embed each tool's text (its first piece) and its name."""
-        first = encoder.encode([capability_pieces(t.name, t.description, encoder)[0] for t in tools])
+        first = encoder.encode([capability_pieces(t.name, t.description, t.parameters, encoder)[0] for t in tools])
         named = encoder.encode([t.name for t in tools])
         counts = [capability_counts(t.name, t.description, t.parameters) for t in tools]
         return cls(np.hstack([first, named]), counts)
@@ -164,7 +136,7 @@ def fit_softmax(features: object, targets: Doubles, weights: Doubles, c: float) 
     return model.coef_.astype(np.float32), model.intercept_.astype(np.float64)
 
 
-def fit_sigmoids(features: object, targets: np.ndarray, known: np.ndarray, c: float) -> tuple[NDArray[np.float32], Doubles]:
+def fit_sigmoids(features: object, targets: Bools, known: Bools, c: float) -> tuple[NDArray[np.float32], Doubles]:
     """One logistic regression an output, over the rows where that output is known; shapes as `fit_softmax`."""
     weights: list[NDArray[np.float32]] = []
     bias: list[float] = []
@@ -196,14 +168,15 @@ def _softmax_ensemble(features: ToolFeatures, targets: Doubles, weights: Doubles
     lexicon = Lexicon.learn(features.counts)
     dense = DenseHead(*fit_softmax(features.dense, targets, weights, recipe.dense_c))
     lexical = _lexical(*fit_softmax(sparse_rows(lexicon, features.counts), targets, weights, recipe.lexical_c), lexicon)
-    return SoftmaxEnsemble(dense, lexical, 1.0)
+    return SoftmaxEnsemble(dense, lexical, recipe.lexical_share, 1.0)
 
 
-def _sigmoid_ensemble(features: ToolFeatures, targets: np.ndarray, known: np.ndarray, recipe: Recipe) -> SigmoidEnsemble:
+def _sigmoid_ensemble(features: ToolFeatures, targets: Bools, known: Bools, dense_c: float, recipe: Recipe) -> SigmoidEnsemble:
     lexicon = Lexicon.learn(features.counts)
-    dense = DenseHead(*fit_sigmoids(features.dense, targets, known, recipe.dense_c))
+    dense = DenseHead(*fit_sigmoids(features.dense, targets, known, dense_c))
     lexical = _lexical(*fit_sigmoids(sparse_rows(lexicon, features.counts), targets, known, recipe.lexical_c), lexicon)
-    return SigmoidEnsemble(dense, lexical, np.ones(targets.shape[1]))
+    outputs = targets.shape[1]
+    return SigmoidEnsemble(dense, lexical, recipe.lexical_share, np.ones(outputs), np.zeros(outputs))
 
 
 def fit_effect(examples: Sequence[EffectExample], vocabulary: Vocabulary, recipe: Recipe) -> EffectHead:
@@ -225,23 +198,37 @@ def fit_effect(examples: Sequence[EffectExample], vocabulary: Vocabulary, recipe
     return EffectHead(whole.lexical, fit_temperature(left_out, right))
 
 
-def fit_declared(examples: Sequence[RequestExample], vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe) -> SigmoidEnsemble:
-    """Fit what requests ask for; one temperature an intent, from folds that leave groups out."""
-    pieces = [request_pieces(e.text, encoder)[0] for e in examples]
-    features = ToolFeatures(encoder.encode(pieces), [request_counts(e.text) for e in examples])
-    targets = np.array([[word in e.declared for word in vocabulary.ids] for e in examples])
-    known = np.array([[word not in e.optional for word in vocabulary.ids] for e in examples])
-    whole = _sigmoid_ensemble(features, targets, known, recipe)
-    left_out = np.empty(targets.shape)
-    for train, test in folds([e.group for e in examples], recipe.seed):
-        fold = _sigmoid_ensemble(features.subset(train), targets[train], known[train], recipe)
-        left_out[test] = [fold.mean(features.dense[k], features.counts[k]) for k in test]
-    temperatures = [_binary_temperature(left_out[known[:, k], k], targets[known[:, k], k]) for k in range(targets.shape[1])]
-    return SigmoidEnsemble(whole.dense, whole.lexical, np.array(temperatures))
+def fit_declared(
+    train: Sequence[RequestExample], tune: Sequence[RequestExample], vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe
+) -> SigmoidEnsemble:
+    """Fit what requests ask for; one temperature an intent, from requests of groups that did not train."""
+    fitted = _sigmoid_ensemble(_request_features(train, encoder), *_declared_targets(train, vocabulary), recipe.declared_c, recipe)
+    if not tune:
+        return fitted
+    targets, known = _declared_targets(tune, vocabulary)
+    means = np.stack([_heard(fitted, e.text, encoder) for e in tune])
+    lines = [fit_line(means[known[:, k], k], targets[known[:, k], k]) for k in range(targets.shape[1])]
+    slopes, offsets = np.array(lines).T
+    return replace(fitted, slopes=slopes, offsets=offsets)
 
 
-def _binary_temperature(probability: Doubles, truth: np.ndarray) -> float:
-    return fit_temperature(np.stack([probability, 1 - probability], axis=1), np.stack([truth, ~truth], axis=1))
+def _heard(fitted: SigmoidEnsemble, text: str, encoder: Encoder) -> Doubles:
+    """What serving computes before calibration, shape (n_intents,)."""
+    pieces = request_pieces(text, encoder)
+    embeddings = encoder.encode(pieces)
+    return of_pieces(np.stack([fitted.mean(e, request_counts(p)) for e, p in zip(embeddings, pieces, strict=True)]))
+
+
+def _request_features(examples: Sequence[RequestExample], encoder: Encoder) -> ToolFeatures:
+    first = [request_pieces(e.text, encoder)[0] for e in examples]
+    return ToolFeatures(encoder.encode(first), [request_counts(e.text) for e in examples])
+
+
+def _declared_targets(examples: Sequence[RequestExample], vocabulary: Vocabulary) -> tuple[Bools, Bools]:
+    """Which intents are declared, and for which that is known, each bool of shape (n, n_intents)."""
+    targets = np.array([[word in e.declared for word in vocabulary.ids] for e in examples], np.bool_)
+    known = np.array([[word not in e.optional for word in vocabulary.ids] for e in examples], np.bool_)
+    return targets, known
 
 
 def folds(groups: Sequence[str], seed: int, most: int = 5) -> list[tuple[list[int], list[int]]]:
@@ -251,35 +238,6 @@ def folds(groups: Sequence[str], seed: int, most: int = 5) -> list[tuple[list[in
         raise TrainingError("calibration needs at least two groups")
     cut = GroupKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(groups)), groups=list(groups))
     return [(train.tolist(), test.tolist()) for train, test in cut]
-
-
-def choose_thresholds(probabilities: Doubles, right: np.ndarray, vocabulary: Vocabulary, most_dangerous: float) -> Doubles:
-    """The least threshold an intent at which forwarded calibration rows are dangerous no more often than allowed.
-
-    Parameters
-    ----------
-    probabilities, right
-        Calibrated probabilities and right answers, both of shape (n, n_labels).
-
-    Returns
-    -------
-    float64 of shape (n_intents,), between 0.5 and 0.995.
-    """
-    grid = np.append(np.arange(0.5, 0.99, 0.01), [0.99, 0.995])
-    likeliest = probabilities.argmax(axis=1)
-    thresholds = np.full(len(vocabulary.ids), grid[-1])
-    for k, word in enumerate(vocabulary.ids):
-        # Dangerous: nothing that is right stands at or below the word; a row that is only the rest label is no better.
-        excused = [j for j, other in enumerate(vocabulary.ids) if vocabulary.at_most(other, word)]
-        dangerous = ~right[:, excused].any(axis=1)
-        for threshold in grid:
-            forwarded = (likeliest == k) & (probabilities[:, k] >= threshold)
-            if not forwarded.any():
-                break
-            if dangerous[forwarded].mean() <= most_dangerous:
-                thresholds[k] = threshold
-                break
-    return thresholds
 
 
 def fit_novelty(train: Floats, aside: Floats, dimensions: int, quantile: float) -> Novelty:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
 
 from intent import bundle
+from intent.corpus import Row
 from intent.embedding.cache import CachedEncoder
 from intent.embedding.onnx import OnnxEncoder
 from intent.embedding.sentence import BASE_MODEL, BASE_SHA256, load_base
-from intent.schema import CertificateStatus
-from intent.training.examples import Source, acceptable, read_examples, read_sources
+from intent.training.augment import Augmentation, augmented
+from intent.training.certify import certified_threshold, read_calibration, with_thresholds, write_certificate
+from intent.training.examples import Examples, Source, read_examples, read_sources
 from intent.training.export import export_encoder
-from intent.training.finetune import Schedule, describe, finetune
-from intent.training.fit import Recipe, ToolFeatures, fit, split
+from intent.training.finetune import Epoch, Schedule, finetune
+from intent.training.fit import Recipe, fit
+from intent.training.partition import Partition, Shares, partition
 from intent.vocabulary import Vocabulary
 
-ALPHA, DELTA = 0.02, 0.05
+LABELLED_BY = "language models, row by row; not checked by people"
 _LIBRARIES = ("numpy", "scikit-learn", "torch", "sentence-transformers", "onnx", "onnxruntime", "tokenizers", "sqlglot")
 
 
@@ -38,8 +42,12 @@ class Run:
         Files or directories of labelled rows; rows marked ``held`` are never read.
     fine_tune
         Schedule of the encoder's training, None to keep the base weights.
+    alpha, delta
+        The promise that the certificate is to make: at most alpha, but for a chance of delta.
     cache
         File for embeddings between runs, None for none.
+    checkpoint
+        File from which a stopped fine-tuning goes on, None for none.
     """
 
     corpora: tuple[Path, ...]
@@ -47,9 +55,14 @@ class Run:
     output: Path
     name: str = "default"
     version: str = "0.1.0"
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
+    shares: Shares = field(default_factory=Shares)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     fine_tune: Schedule | None = None
+    alpha: float = 0.02
+    delta: float = 0.05
     cache: Path | None = None
+    checkpoint: Path | None = None
     max_tokens: int = 160
     threads: int = 2
 
@@ -62,64 +75,82 @@ class Steps:
     tick: Callable[[int, int, float], None]
 
 
-def train(run: Run, steps: Steps) -> bundle.Manifest:
-    """Train and write a bundle; the directory is replaced only once the new one is complete and verifies."""
+def train(run: Run, steps: Steps) -> bundle.Bundle:
+    """Train, certify and write a bundle; the directory is replaced only once the new one is complete and verifies."""
     vocabulary = Vocabulary.load(run.vocabulary)
     steps.say("reading the corpora")
     sources = read_sources(run.corpora, vocabulary)
-    parts = split(read_examples(sources, vocabulary), run.recipe)
+    parts = partition(sources, run.shares, run.recipe.seed)
+    learn, tune = read_examples(parts.train, vocabulary), read_examples(parts.tune, vocabulary)
+    copies = augmented(learn.tools, vocabulary, run.augmentation, np.random.default_rng(run.recipe.seed))
+    learn = replace(learn, tools=(*learn.tools, *copies))
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "bundle"
-        curve: list[float] = []
-        if run.fine_tune:
-            steps.say(f"fine-tuning the encoder on {len(parts.train.tools)} tools and {len(parts.train.requests)} requests")
-            model, curve = finetune(parts.train, vocabulary, run.fine_tune, steps.tick)
-        else:
-            model = load_base()
-        steps.say("exporting the encoder")
-        export_encoder(model, directory)
+        curve = _encoder(run, learn, tune, vocabulary, directory, steps)
         encoder = CachedEncoder(OnnxEncoder(directory, max_tokens=run.max_tokens, threads=run.threads), path=run.cache, capacity=1 << 20)
-        fitted = fit(parts, vocabulary, encoder, run.recipe, steps.say)
-        features = ToolFeatures.of(parts.calibration, encoder)
-        likeliest = [fitted.capability.probabilities(d, c).argmax() for d, c in zip(features.dense, features.counts, strict=True)]
-        right = acceptable(parts.calibration, vocabulary.labels)[np.arange(len(likeliest)), likeliest]
-        training: dict[str, JsonValue] = {
-            "recipe": asdict(run.recipe),
-            "fine_tuning": {"loss": list(curve), **describe(run.fine_tune)} if run.fine_tune else None,
-            "examples": {"tools": len(parts.train.tools), "calls": len(parts.train.effects), "requests": len(parts.train.requests)},
-            "calibration": {
-                "tools": len(parts.calibration),
-                "groups": len({e.group for e in parts.calibration}),
-                "accuracy": float(np.mean(right)),
-                "thresholds": dict(zip(vocabulary.ids, map(float, fitted.thresholds), strict=True)),
-            },
-        }
-        manifest = bundle.save(
-            directory,
-            fitted,
-            vocabulary,
-            {
-                "name": run.name,
-                "version": run.version,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "max_tokens": run.max_tokens,
-                "declared_at_least": run.recipe.declared_at_least,
-                "certificate": CertificateStatus(alpha=ALPHA, delta=DELTA, valid=False),
-                "encoder": {
-                    "base": BASE_MODEL,
-                    "base_sha256": BASE_SHA256,
-                    "fine_tuned": run.fine_tune is not None,
-                    "quantization": "dynamic int8, weights per channel to seven bits, one text an inference",
-                },
-                "data": data_card(sources),
-                "libraries": {name: version(name) for name in _LIBRARIES},
-                "training": training,
-            },
-        )
-        bundle.load(directory)
+        model = fit(learn, tune, vocabulary, encoder, run.recipe, steps.say)
+        described = _described(run, sources, parts, learn, curve)
+        bundle.save(directory, model, vocabulary, described)
+        steps.say(f"certifying on {len(parts.certify)} rows that nothing was fitted on")
+        _certify(run, directory, parts.certify, described)
+        finished = bundle.load(directory)
         steps.say(f"writing {run.output}")
         _replace(directory, run.output)
-    return manifest
+    return finished
+
+
+def _encoder(run: Run, learn: Examples, tune: Examples, vocabulary: Vocabulary, directory: Path, steps: Steps) -> list[Epoch]:
+    """Write the encoder into the directory; the training curve, empty where the base weights are kept."""
+    if run.fine_tune is None:
+        model, curve = load_base(), list[Epoch]()
+    else:
+        steps.say(f"fine-tuning the encoder on {len(learn.tools)} tools and {len(learn.requests)} requests")
+        validation = [e for e in tune.tools if e.natural]
+        model, curve = finetune(learn, validation, vocabulary, run.fine_tune, steps.tick, run.checkpoint)
+    steps.say("exporting the encoder")
+    export_encoder(model, directory)
+    return curve
+
+
+def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str, Any]) -> None:
+    """Certify the read threshold, write it into the arrays, and attach the certificate."""
+    chosen = [row for row in rows if row.label.intent is not None and row.call.tool is not None]
+    draft = bundle.load(directory, threads=run.threads, cache=run.cache)
+    calibration = read_calibration(draft, chosen)
+    certified = certified_threshold(calibration, draft.vocabulary, run.alpha, run.delta)
+    model = with_thresholds(draft, certified).model
+    bundle.save(directory, model, draft.vocabulary, described)
+    final = bundle.load(directory)
+    now = datetime.now(UTC).replace(microsecond=0)
+    bundle.attach(directory, write_certificate(final, chosen, calibration, certified, LABELLED_BY, now))
+
+
+def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, Any]:
+    """The fields of the manifest that training knows."""
+    training: dict[str, JsonValue] = {
+        "recipe": dict(asdict(run.recipe)),
+        "shares": dict(asdict(run.shares)),
+        "augmentation": dict(asdict(run.augmentation)),
+        "fine_tuning": {**run.fine_tune.to_dict(), "curve": [dict(asdict(epoch)) for epoch in curve]} if run.fine_tune else None,
+        "examples": {"tools": len(learn.tools), "calls": len(learn.effects), "requests": len(learn.requests)},
+        "rows": {"train": len(parts.train), "tune": len(parts.tune), "certify": len(parts.certify)},
+    }
+    return {
+        "name": run.name,
+        "version": run.version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "max_tokens": run.max_tokens,
+        "declared_at_least": run.recipe.declared_at_least,
+        "encoder": {
+            "base": BASE_MODEL,
+            "base_sha256": BASE_SHA256,
+            "fine_tuned": run.fine_tune is not None,
+            "quantization": "dynamic int8, weights per channel to seven bits, one text an inference",
+        },
+        "data": data_card(sources),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "training": training,
+    }
 
 
 def data_card(sources: Sequence[Source]) -> dict[str, JsonValue]:
@@ -129,7 +160,7 @@ def data_card(sources: Sequence[Source]) -> dict[str, JsonValue]:
             "sha256": source.digest,
             "rows": len(source.rows),
             "sources": sorted({row.source for row in source.rows}),
-            "labelled_by": "language models, row by row; not checked by people",
+            "labelled_by": LABELLED_BY,
         }
         for source in sources
     }

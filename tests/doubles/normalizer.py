@@ -22,7 +22,15 @@ from intent.schema import (
 )
 from intent.vocabulary import UNKNOWN, Vocabulary, default_path
 
-_WORDS = {"summar": "summarize", "get": "search", "run_sql": "search", "send": "export", "forward": "export", "update": "write", "drop": "write"}
+_WORDS = {
+    "summar": "summarize",
+    "get": "search",
+    "run_sql": "search",
+    "send": "export",
+    "forward": "export",
+    "update": "write",
+    "drop": "write",
+}
 MAX_TEXT = 50_000
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from intent.api import body
-from intent.api.console.visible import is_hidden
 from intent.api.problems import ProblemCode, ProblemError
+from intent.visible import is_hidden
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,7 +40,7 @@ class Form:
     @classmethod
     def of_call(cls, call: dict[str, Any], mode: str = "json") -> Form:
         """Both ways of writing a call, filled from one that fits the contract."""
-        tool = call.get("tool") or {}
+        tool: dict[str, Any] = call.get("tool") or {}
         arguments = call.get("arguments")
         return cls(
             mode=mode,

@@ -10,13 +10,15 @@ from intent.api.authorization import token_fits
 from intent.api.console.form import Form, submitted
 from intent.api.console.result import result_of
 from intent.api.console.samples import sample_of, samples
-from intent.api.console.visible import pieces
 from intent.api.problems import STATUS, Problem, ProblemCode, ProblemError
 from intent.api.service import service_of
+from intent.visible import pieces
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -24,7 +26,6 @@ _DOCS_POLICY = (
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_templates.filters["pieces"] = pieces
 router = APIRouter(include_in_schema=False)
 
 
@@ -61,6 +62,7 @@ async def docs() -> Response:
 def _page(request: Request, form: Form, *, chosen: str = "", problem: Problem | None = None, result: object = None) -> Response:
     service = service_of(request)
     html = _templates.get_template("page.html").render(
+        pieces=pieces,
         form=form,
         samples=samples(),
         chosen=chosen,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from intent.schema import ReasonCode
+from intent.text import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from intent.schema import Decision
 
 EXPLANATIONS: dict[ReasonCode, str] = {
-    ReasonCode.LOW_CONFIDENCE: "The likeliest intent is not likely enough: its probability is below the certified threshold.",
+    ReasonCode.LOW_CONFIDENCE: "The likeliest intent is not likely enough: its probability is below the threshold of that intent.",
     ReasonCode.OTHER: "The call is most likely none of the intents that a policy can be written for.",
     ReasonCode.NOVEL: "The call is unlike anything the model has learned from, so its probabilities cannot be trusted.",
     ReasonCode.MISMATCH: "The call would do more than the request asks for: the mark of an injected or confused agent.",
@@ -26,6 +27,17 @@ EXPLANATIONS: dict[ReasonCode, str] = {
     ReasonCode.MODEL_UNAVAILABLE: "No model is loaded; without one everything is denied.",
     ReasonCode.TIMEOUT: "No decision was reached in time; a late answer is a denial.",
     ReasonCode.ERROR: "The call could not be read or judged; a failure is a denial, never a guess.",
+}
+
+CHANGES: dict[str, str] = {
+    Change.COMPATIBILITY: "full-width, mathematical or otherwise styled letters became plain ones",
+    Change.INVISIBLE: "invisible characters were taken out",
+    Change.BIDI: "characters that reorder the text were taken out",
+    Change.TAG: "invisible tag characters, which can spell a hidden message, were taken out",
+    Change.COMBINING: "piled-up accents were taken out",
+    Change.LOOKALIKE: "letters of other scripts that look like Latin ones became Latin",
+    Change.CONTROL: "control characters were taken out",
+    Change.SECRET: "what looks like a secret was masked",
 }
 
 
@@ -71,8 +83,7 @@ class Result:
 def result_of(explained: Explained, card: Mapping[str, object]) -> Result:
     """Arrange a decision for reading."""
     decision = explained.decision
-    likeliest = max(decision.probabilities, key=lambda label: decision.probabilities[label], default="")
-    declared = decision.declared
+    likeliest, declared = decision.likeliest, decision.declared
     return Result(
         decision=decision,
         likeliest=likeliest,
@@ -83,7 +94,7 @@ def result_of(explained: Explained, card: Mapping[str, object]) -> Result:
             SeenView("Capability", "what the tool says it can do", explained.capability),
             SeenView("Effect", "what these arguments do", explained.effect),
         ),
-        changes=tuple(str(change) for change in explained.changes),
+        changes=tuple(CHANGES.get(str(change), str(change)) for change in explained.changes),
         reasons=tuple((str(reason.code), reason.message, EXPLANATIONS[reason.code]) for reason in decision.reasons),
         document=decision.model_dump_json(indent=2),
     )

@@ -8,11 +8,11 @@ from starlette.testclient import TestClient
 
 from intent.api import create_app
 from intent.api.console.form import Form
-from intent.api.console.result import EXPLANATIONS, Bar
+from intent.api.console.result import CHANGES, EXPLANATIONS, Bar
 from intent.api.console.samples import samples
-from intent.api.console.visible import MAX_SHOWN, is_hidden, pieces
 from intent.schema import ReasonCode, ToolCall
 from intent.settings import Settings
+from intent.text import Change
 from tests.doubles.normalizer import EchoNormalizer
 
 CALL = {"request": "find it", "tool": {"name": "get_it", "description": "gets"}, "arguments": {"a": 1}}
@@ -78,7 +78,11 @@ def test_fields_are_judged_as_the_same_call(client: TestClient) -> None:
     ],
 )
 def test_a_fault_is_told_on_the_page_and_the_form_is_kept(client: TestClient, fields: dict[str, str], status: int, code: str) -> None:
-    page = client.post("/", data=fields) if fields else client.post("/", content=b"", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    page = (
+        client.post("/", data=fields)
+        if fields
+        else client.post("/", content=b"", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    )
     assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
     assert f"<code>{code}</code>" in page.text
 
@@ -120,18 +124,6 @@ def test_every_control_has_a_label_and_every_id_is_unique(client: TestClient) ->
         assert len(ids) == len(set(ids))
 
 
-def test_hidden_characters_become_named_marks() -> None:
-    shown = pieces("a\u202eb\u200b\u200bc\U000e0041\u00ad\ufe0f\u3164\u00a0")
-    assert [piece.text for piece in shown if piece.name] == ["U+202E", "U+200B ×2", "U+E0041", "U+00AD", "U+FE0F", "U+3164", "U+00A0"]
-    assert shown[1].name == "RIGHT-TO-LEFT OVERRIDE"
-    assert not any(is_hidden(mark) for mark in "aé漢🙂 \n\tא")
-
-
-def test_a_long_text_is_cut_and_says_so() -> None:
-    assert pieces("x" * (MAX_SHOWN + 5))[-1].text == "… 5 more characters"
-    assert pieces("") == ()
-
-
 def test_hidden_characters_are_marked_on_the_page(client: TestClient) -> None:
     call = {"request": "a\u202eb", "tool": {"name": "get\u200b\u200bit"}}
     page = client.post("/", data={"call": json.dumps(call)}).text.partition('id="result"')[2]
@@ -146,8 +138,9 @@ def test_a_call_survives_the_way_into_the_form_and_back() -> None:
         assert ToolCall.parse(json.loads(form.call)) == ToolCall.parse(sample.call)
 
 
-def test_every_reason_is_explained() -> None:
+def test_every_reason_and_every_change_is_explained() -> None:
     assert set(EXPLANATIONS) == set(ReasonCode)
+    assert set(CHANGES) == set(Change)
 
 
 def test_almost_certain_is_not_shown_as_certain() -> None:

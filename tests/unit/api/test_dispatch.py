@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
+from starlette.requests import Request
 
 from intent.api.body import read
 from intent.api.dispatch import Dispatch
@@ -12,7 +13,6 @@ from intent.api.metrics import Metrics
 from intent.api.problems import ProblemCode, ProblemError
 from intent.schema import Decision, ToolCall
 from intent.settings import Settings
-from starlette.requests import Request
 from tests.doubles.normalizer import EchoNormalizer
 
 QUICK = ToolCall(id="quick", request="a")

@@ -88,7 +88,10 @@ def test_without_a_model_the_app_starts_and_denies() -> None:
     assert (client.get("/readyz").status_code, client.get("/readyz").json()["code"]) == (503, "model_unavailable")
     assert client.get("/v1/model").status_code == 503
     assert client.get("/v1/vocabulary").status_code == 200
-    decisions = [client.post("/v1/normalize", json=CALL).json(), *client.post("/v1/normalize/batch", json={"calls": [CALL]}).json()["decisions"]]
+    decisions = [
+        client.post("/v1/normalize", json=CALL).json(),
+        *client.post("/v1/normalize/batch", json={"calls": [CALL]}).json()["decisions"],
+    ]
     for decision in decisions:
         assert (decision["id"], decision["outcome"], decision["intent"]) == ("c-1", "deny", "unknown")
         assert decision["reasons"][0]["code"] == "model_unavailable"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from intent.evidence import sql
@@ -202,28 +204,104 @@ CASES = {
 }  # fmt: skip
 
 
-# Read as a change: too strict for the first six, and the wrong one of the two high effects for the rest.
-NOT_YET_READ = {
-    "EXPLAIN DELETE FROM t WHERE a = 1",
-    "SHOW CREATE TABLE orders",
-    "LOCK TABLE accounts IN SHARE MODE",
-    "EXEC sp_help 'dbo.Orders'",
-    "EXEC sp_who2",
-    "SELECT name INTO @n FROM users WHERE id = 1",
-    "VACUUM INTO '/mnt/x.db'",
-    "VACUUM main INTO 'x'",
-    "CALL SYSTEM$SEND_EMAIL('i', 'a@x.example', 's', 'b')",
-}
-
-
-def _case(text, effect):
-    late = pytest.mark.xfail(strict=False, reason="read as a change so far: denied, never let through as a read")
-    return pytest.param(text, effect, marks=late) if text in NOT_YET_READ else pytest.param(text, effect)
-
-
-@pytest.mark.parametrize(("text", "effect"), [_case(text, effect) for effect, texts in CASES.items() for text in texts])
+@pytest.mark.parametrize(("text", "effect"), [(text, effect) for effect, texts in CASES.items() for text in texts])
 def test_a_text_has_the_effect_of_its_heaviest_statement(text, effect):
     assert heaviest(f.effect for f in sql.findings(text)) is effect
+
+
+DIALECT_CASES = [
+    # postgres
+    ("EXPLAIN (VERBOSE, COSTS OFF) INSERT INTO t SELECT * FROM u", Effect.READ),
+    ("EXPLAIN (FORMAT JSON, ANALYZE) DELETE FROM t", Effect.CHANGE),
+    ("EXPLAIN ANALYZE VERBOSE MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE", Effect.CHANGE),
+    ("EXPLAIN ANALYZE", None),
+    ("EXPLAIN DELETE FROM a DELETE FROM b", Effect.CHANGE),
+    ("COPY (DELETE FROM t RETURNING *) TO STDOUT", Effect.CHANGE),
+    ("LOCK TABLE a IN ACCESS EXCLUSIVE MODE; DELETE FROM a", Effect.CHANGE),
+    ("SELECT name INTO STRICT backup FROM users", None),
+    ("SELECT id FROM t WHERE a = ANY($1) AND b = $2", Effect.READ),
+    ("SHOW SHOW", Effect.READ),
+    # mysql
+    ("EXPLAIN FORMAT=JSON UPDATE t SET a = 1", Effect.READ),
+    ("DESCRIBE DELETE FROM t", Effect.READ),
+    ("SHOW CREATE PROCEDURE close_month", Effect.READ),
+    ("SELECT a, b INTO @x, @y FROM t LIMIT 1", Effect.READ),
+    ("SELECT SLEEP(1) INTO @x; SELECT 1 INTO OUTFILE '/tmp/x'", Effect.DISCLOSE),
+    ("LOCK TABLES a READ, b READ", Effect.READ),
+    ("HANDLER t READ FIRST", Effect.READ),
+    # sqlite
+    ("EXPLAIN QUERY PLAN DELETE FROM t", Effect.READ),
+    ("PRAGMA table_info(t); VACUUM aux INTO 'copy.db'", Effect.DISCLOSE),
+    ("VACUUM", Effect.CHANGE),
+    ("SELECT :name, @id FROM t", Effect.READ),
+    # tsql
+    ("SET @n = 5; EXEC sys.sp_helptext 'dbo.v'", Effect.READ),
+    ("EXEC sp_who2 DELETE FROM t", Effect.CHANGE),
+    ("EXEC sp_help 'a'; EXEC sp_configure 'x', 1", Effect.CHANGE),
+    ("SHOW TABLES DROP TABLE t", Effect.CHANGE),
+    ("SELECT TOP 1 @n = name FROM dbo.Users", Effect.READ),
+    ("EXEC sp_executesql N'SELECT 1'", Effect.CHANGE),
+    # bigquery
+    ("SELECT * FROM `p.d.t` FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR)", Effect.READ),
+    ("EXPORT DATA OPTIONS (uri = 'gs://b/x-*.csv') AS (SELECT 1)", Effect.DISCLOSE),
+    ("CALL `p.d`.refresh_totals(DATE '2025-01-01')", Effect.CHANGE),
+    ("MERGE d.t USING d.s ON FALSE WHEN NOT MATCHED THEN INSERT ROW", Effect.CHANGE),
+    # snowflake
+    ("SHOW CREATE VIEW v; DESC TABLE t", Effect.READ),
+    ("LIST @my_stage", Effect.READ),
+    ("CALL SYSTEM$SEND_SNOWFLAKE_NOTIFICATION('x', 'y')", Effect.DISCLOSE),
+    ("SELECT SYSTEM$CANCEL_QUERY('01a2')", Effect.CHANGE),
+    ("SELECT $1, $2 FROM @my_stage/x.csv", Effect.READ),
+    # oracle
+    ("EXPLAIN PLAN FOR DELETE FROM t", Effect.READ),
+    ("SELECT level FROM dual CONNECT BY level <= 3", Effect.READ),
+    ("BEGIN UTL_MAIL.SEND('a@x.example'); END", None),
+    ("SELECT e.name FROM emp e, dept d WHERE e.dept = d.id(+)", Effect.READ),
+    # duckdb
+    ("EXPLAIN ANALYZE COPY (SELECT 1) TO 'x.csv'", Effect.DISCLOSE),
+    ("EXPLAIN ANALYZE FROM t", Effect.READ),
+    ("SELECT * FROM 'data/*.parquet' LIMIT 3", Effect.READ),
+    ("COPY t TO 's3://b/t.parquet' (FORMAT parquet)", Effect.DISCLOSE),
+    ("INSTALL httpfs", Effect.CHANGE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "effect"), DIALECT_CASES)
+def test_what_one_database_means_is_read_so(text, effect):
+    assert heaviest(f.effect for f in sql.findings(text)) is effect
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + "(" * 2000 + "1" + ")" * 2000,
+        "SELECT " + "a->" * 1300,
+        "SELECT * FROM (" * 270,
+        "WITH " + "a AS (SELECT 1), " * 240 + "b AS (SELECT 1) SELECT * FROM b, c, d(",
+        "```\n" + "\n" * 60_000 + "x",
+        "/*!" * 1300,
+        "DELETE FROM a WHERE b " * 180,
+    ],
+    ids=["brackets", "arrows", "subqueries", "ctes", "fence", "comments", "deletes"],
+)
+def test_a_text_made_to_take_long_is_doubt_or_worse_and_quick(text):
+    begun = time.process_time()
+    effects = [f.effect for f in sql.findings(text)]
+    assert weight(heaviest(effects)) > weight(Effect.READ)
+    assert time.process_time() - begun < 1
+
+
+def test_many_texts_together_are_doubt_once_the_budget_of_the_call_is_spent():
+    budget = sql.Budget(sql.MAX_CALL_CHARACTERS)
+    effects = [heaviest(f.effect for f in sql.findings(f"SELECT a FROM t{i}", budget)) for i in range(1000)]
+    assert effects[:100] == [Effect.READ] * 100
+    assert effects[-1] is None
+    assert sql.findings("SELECT a FROM t999")[0].effect is Effect.READ
+
+
+def test_a_fence_is_opened_and_a_text_about_fences_is_not():
+    assert [f.effect for f in sql.findings("```sql\nSELECT a FROM t\n```")] == [Effect.READ]
+    assert [f.effect for f in sql.findings("``` and more\nSELECT a FROM t\n```")] == [None]
 
 
 def test_a_long_change_is_still_a_change_and_doubt():

@@ -1,4 +1,4 @@
-"""Makes a text honest to the eye: every character that would not show, or would reorder others, becomes a named mark."""
+"""A text made honest to the eye: every character that would not show, or would reorder others, becomes a named mark."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def pieces(text: str) -> tuple[Piece, ...]:
     if len(text) > MAX_SHOWN:
         found.append(Piece(f"… {len(text) - MAX_SHOWN} more characters", "not shown"))
     return tuple(found)
+
+
+def marked(text: str) -> str:
+    """A text for a terminal or a log: hidden characters become marks in angle brackets, line feeds and tabs too.
+
+    >>> marked("a" + chr(0x1B) + "[2Jb" + chr(10))
+    'a<U+001B>[2Jb<U+000A>'
+    """
+    shown = "".join(f"<{piece.text}>" if piece.name else piece.text for piece in pieces(text))
+    return shown.replace("\n", "<U+000A>").replace("\t", "<U+0009>")
 
 
 def _mark(mark: str, count: int) -> Piece:

@@ -1,0 +1,85 @@
+"""The certificate of a new model: the whole decision path reads rows that nothing was fitted on, and Learn-then-Test sets the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from intent.bundle import Bundle
+from intent.certificate.certificate import Certificate, composition, digest_of, issue, spend
+from intent.certificate.cluster import ServerFigures, server_figures
+from intent.certificate.ltt import Calibration, Certified, certify, choose
+from intent.corpus import Row
+from intent.normalizer import Normalizer
+from intent.schema import Decision, ReasonCode
+from intent.vocabulary import Vocabulary
+
+# What a threshold cannot lift: a row that is denied for anything else is denied at every threshold.
+_OF_THRESHOLD = frozenset({ReasonCode.LOW_CONFIDENCE, ReasonCode.INVALID_CERTIFICATE, ReasonCode.MISMATCH})
+
+
+def read_calibration(bundle: Bundle, rows: Sequence[Row]) -> Calibration:
+    """Read every row as the service would, without its request: no promise may rest on what a request says."""
+    vocabulary = bundle.vocabulary
+    normalizer = Normalizer(bundle, require_certificate=False)
+    decisions = [normalizer.normalize(row.call.model_copy(update={"request": None})) for row in rows]
+    columns = {label: k for k, label in enumerate(vocabulary.labels)}
+    return Calibration(
+        probabilities=np.array([[d.probabilities[label] for label in vocabulary.labels] for d in decisions]),
+        primary=np.array([columns[row.label.intent or ""] for row in rows], np.int64),
+        acceptable=np.array([[label in row.label.acceptable for label in vocabulary.labels] for row in rows], np.bool_),
+        blocked=np.array([_is_blocked(d) for d in decisions], np.bool_),
+    )
+
+
+def _is_blocked(decision: Decision) -> bool:
+    return any(reason.code not in _OF_THRESHOLD for reason in decision.reasons)
+
+
+def with_thresholds(bundle: Bundle, certified: Certified) -> Bundle:
+    """The bundle with the certified threshold for reads; a threshold that is stricter already stays."""
+    vocabulary = bundle.vocabulary
+    thresholds = bundle.model.thresholds.copy()
+    # Above one: never. What is not certified is not forwarded as a read.
+    least = 2.0 if certified.threshold is None else certified.threshold
+    for k, word in enumerate(vocabulary.ids):
+        if word not in vocabulary.top:
+            thresholds[k] = max(thresholds[k], least)
+    return replace(bundle, model=replace(bundle.model, thresholds=thresholds))
+
+
+def certified_threshold(calibration: Calibration, vocabulary: Vocabulary, alpha: float, delta: float) -> Certified:
+    """See `intent.certificate.ltt.certify`."""
+    return certify(calibration, vocabulary, alpha, delta)
+
+
+def write_certificate(
+    bundle: Bundle, rows: Sequence[Row], calibration: Calibration, certified: Certified, labelled_by: str, now: datetime
+) -> Certificate:
+    """Issue the certificate of a bundle whose thresholds are set, with the figures for unseen servers beside the promise."""
+    vocabulary = bundle.vocabulary
+    delta = certified.delta
+    alpha = max(bound.alpha for bound in certified.bounds)
+    groups = [row.group for row in rows]
+    sources = [row.source for row in rows]
+    return issue(
+        certified,
+        vocabulary,
+        model_digest=bundle.content_digest,
+        calibration_digest=digest_of([[row.id, row.group, row.label.intent, sorted(row.label.acceptable)] for row in rows]),
+        data=composition(sources, groups, dict.fromkeys(sources, labelled_by)),
+        ledger=spend((), delta, budget=delta, purpose="the read threshold of this model", at=now),
+        budget=delta,
+        now=now,
+        reported=[choose(calibration, vocabulary, word, alpha, delta) for word in vocabulary.top],
+        servers=_unseen_servers(calibration, vocabulary, groups, certified),
+    )
+
+
+def _unseen_servers(calibration: Calibration, vocabulary: Vocabulary, groups: Sequence[str], certified: Certified) -> list[ServerFigures]:
+    if certified.threshold is None:
+        return []
+    return list(server_figures(calibration, groups, vocabulary, certified.threshold, certified.delta, np.random.default_rng(0)))
