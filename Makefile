@@ -46,7 +46,7 @@ $(SERVE)/.ready: $(RECIPE_FILES)
 	$(call environment,$(SERVE),.)
 
 $(TEST)/.ready: $(RECIPE_FILES)
-	$(call environment,$(TEST),".[train$(,)dev]")
+	$(call environment,$(TEST),".[train$(,)report$(,)dev]")
 
 run: setup ## set up and serve on http://127.0.0.1:8080 (HOST=… PORT=…)
 	@exec $(SERVE)/bin/intent serve --host $(HOST) --port $(PORT) $(ARGS)
@@ -71,8 +71,9 @@ train: setup-test ## train the shipped model anew from data/
 	$(TEST)/bin/intent train $(ARGS)
 
 report: setup-test ## evaluate the shipped model on a labelled corpus (CORPUS=path)
+	@mkdir -p reports
 	@test -n "$(CORPUS)" || { echo "no corpus at ../shared/corpus; name one: make report CORPUS=path" >&2; exit 1; }
-	$(TEST)/bin/intent evaluate $(CORPUS) $(ARGS)
+	$(TEST)/bin/intent evaluate --corpus $(CORPUS) --html reports/report.html --json reports/report.json $(ARGS)
 
 clean: ## remove environments and what tools left behind
 	rm -rf $(SERVE) $(TEST) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

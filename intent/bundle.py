@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from intent.certificate.certificate import Certificate, CertificateError, digest_of
+from intent.certificate.certificate import Certificate, digest_of
 from intent.certificate.certificate import read as read_certificate
 from intent.classify.model import Model
 from intent.embedding.base import Encoder
 from intent.embedding.cache import CachedEncoder
 from intent.embedding.onnx import ENCODER_FILE, TOKENIZER_FILE, OnnxEncoder
-from intent.errors import BundleCorrupt, BundleMissing, IntentError, first_fault
+from intent.errors import BundleCorrupt, BundleMissing, CertificateError, IntentError, first_fault
 from intent.schema import Version
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary

@@ -10,6 +10,7 @@
     ├── BundleError          a model directory that must not be used
     │   ├── BundleMissing    no bundle at that path
     │   └── BundleCorrupt    a file is missing, added or differs from its digest
+    ├── CertificateError     a certificate that cannot be issued or read
     ├── EncoderError         base weights absent or not the pinned ones
     ├── CatalogueError       a catalogue of reviewed tools that cannot be read
     ├── CorpusError          a corpus row or file that does not fit the row format
@@ -96,6 +97,12 @@ class BundleCorrupt(BundleError):
     """A bundle's content differs from its manifest."""
 
     code = "bundle_corrupt"
+
+
+class CertificateError(IntentError):
+    """A certificate cannot be issued or read, or there is none where one is needed."""
+
+    code = "certificate_error"
 
 
 class EncoderError(IntentError):

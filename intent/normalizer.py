@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from pydantic import JsonValue
@@ -18,16 +19,15 @@ from intent.catalogue import Catalogue, Pin
 from intent.catalogue import Standing as PinStanding
 from intent.certificate.certificate import Certificate, Status
 from intent.certificate.standing import Standing
+from intent.classify.explanation import Explanation, Views
+from intent.classify.facts import annotation_conflicts, annotation_evidence, destination_evidence, encoding_evidence, finding_evidence
 from intent.classify.features import hint
 from intent.classify.gate import Gate, Reading, asked
 from intent.classify.lexical import Doubles
-from intent.classify.reader import POLYMORPHIC_AT_LEAST, Reader
+from intent.classify.reader import POLYMORPHIC_AT_LEAST, CapabilityReading, Reader
 from intent.errors import IntentError, InvalidCall
 from intent.evidence import collect
 from intent.evidence.base import Finding
-from intent.evidence.destination import destinations
-from intent.evidence.naming import unrequested
-from intent.evidence.reading import shown
 from intent.schema import (
     CertificateStatus,
     Decision,
@@ -42,41 +42,14 @@ from intent.schema import (
     View,
 )
 from intent.text import CanonicalText
-from intent.views import Capability, EffectView, Limits, read_capability, read_declared, read_effect, tool_digest
-from intent.vocabulary import UNKNOWN, Effect, Vocabulary
+from intent.views import EffectView, Limits, read_capability, read_declared, read_effect, tool_digest
+from intent.vocabulary import UNKNOWN, Vocabulary
 
 log = logging.getLogger(__name__)
 
 # The threshold of greatest F1 is half of that F1 (Lipton, Elkan & Naryanaswamy 2014), and the head's is near 0.9.
 DECLARED_AT_LEAST = 0.45
-_MOST_DESTINATIONS = 16
 _NO_ARGUMENTS = EffectView(leaves=(), text="", changes=frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """The canonical texts of a call, and what was done to make them canonical."""
-
-    declared: CanonicalText | None
-    capability: Capability | None
-    effect: EffectView | None
-
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """Names of the changes, sorted."""
-        parts = (v.changes for v in (self.declared, self.capability, self.effect) if v is not None)
-        return tuple(sorted({str(change) for changes in parts for change in changes}))
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A decision with the texts it was made from."""
-
-    decision: Decision
-    declared: str | None
-    capability: str | None
-    effect: str | None
-    changes: tuple[str, ...]
 
 
 class Deadline:
@@ -90,6 +63,22 @@ class Deadline:
         """Raise `TimeoutError` once the point has passed."""
         if self._clock() > self._until:
             raise TimeoutError
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A tool and its arguments as they were read, before anything is concluded from them."""
+
+    standing: PinStanding
+    pin: Pin | None
+    known: CapabilityReading
+    view: EffectView
+    findings: tuple[Finding, ...]
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether this very definition was reviewed."""
+        return self.standing is PinStanding.REVIEWED
 
 
 class Normalizer:
@@ -203,10 +192,10 @@ class Normalizer:
 
     def normalize_json(self, data: object) -> Decision:
         """Decide parsed JSON; what is no valid call is denied with its fault as the reason."""
-        name = data.get("id") if isinstance(data, dict) else None
+        name = cast("dict[str, object]", data).get("id") if isinstance(data, dict) else None
         echoed = name if isinstance(name, str) and len(name) <= self._limits.max_name_bytes else None
         try:
-            call = ToolCall.parse(data)
+            call = ToolCall.parse(cast("object", data))
         except InvalidCall as error:
             return self.refuse(ReasonCode.of(error), str(error), echoed)
         except RecursionError:
@@ -220,18 +209,7 @@ class Normalizer:
 
     def explain(self, call: ToolCall) -> Explanation:
         """The decision with the canonical texts behind it; views that could not be read are None."""
-        decision, views = self._decided(call)
-        if views is None:
-            return Explanation(decision, None, None, None, ())
-        capability = views.capability
-        described = None if capability is None else _shown(capability)
-        return Explanation(
-            decision,
-            views.declared.text if views.declared else None,
-            described,
-            views.effect.text if views.effect else None,
-            views.changes,
-        )
+        return Explanation.of(*self._decided(call))
 
     def _decided(self, call: ToolCall) -> tuple[Decision, Views | None]:
         try:
@@ -248,7 +226,7 @@ class Normalizer:
             return self.refuse(ReasonCode.ERROR, "the call could not be read", call.id), None
 
     def _judged(self, call: ToolCall, deadline: Deadline) -> tuple[Decision, Views]:
-        declared_view = read_declared(call.request, self._limits) if (call.request or "").strip() else None
+        declared_view = read_declared(call.request, self._limits) if call.request and call.request.strip() else None
         declared = self._reader.declared(declared_view) if declared_view else None
         deadline.check()
         if call.tool is None:
@@ -271,77 +249,46 @@ class Normalizer:
         declared_view: CanonicalText | None,
         deadline: Deadline,
     ) -> tuple[Reading, tuple[Evidence, ...], Views]:
+        read = self._read(tool, arguments, deadline)
+        probabilities = self._effective(read)
+        told = tuple(finding_evidence(finding, self.vocabulary) for finding in read.findings)
+        evidence = (
+            *_pin_evidence(read.pin, read.standing),
+            *annotation_evidence(tool, self.vocabulary),
+            *told,
+            *encoding_evidence(read.view),
+            *destination_evidence(declared_view, read.view, hint(read.known.view), probabilities, self.vocabulary),
+        )
+        reading = Reading(
+            probabilities=probabilities,
+            declared=declared,
+            novel=read.known.novel and not read.reviewed,
+            obfuscated=read.known.obfuscated,
+            changed=read.standing is PinStanding.CHANGED,
+            doubts=tuple(fact for fact, finding in zip(told, read.findings, strict=True) if finding.effect is None),
+            conflicts=(*annotation_conflicts(tool, probabilities, self.vocabulary), *_contradiction(read)),
+        )
+        return reading, evidence, Views(declared_view, read.known.view, read.view if arguments is not None else None)
+
+    def _read(self, tool: Tool, arguments: Mapping[str, JsonValue] | None, deadline: Deadline) -> _Read:
         digest = tool_digest(tool)
         standing, pin = self._catalogue.look_up(tool.server, tool.name, digest)
-        reading = self._reader.capability(digest, lambda: read_capability(tool, self._limits))
-        capability_view = reading.view
+        known = self._reader.capability(digest, lambda: read_capability(tool, self._limits))
         deadline.check()
         view = read_effect(arguments, self._limits) if arguments else _NO_ARGUMENTS
-        findings = collect(view.leaves, hint(capability_view), self.vocabulary.verb_effects) if view.leaves else ()
-        polymorphic = reading.polymorphic >= POLYMORPHIC_AT_LEAST if pin is None else pin.polymorphic
-        if polymorphic and view.leaves:
-            probabilities = self._reader.effect(capability_view.name.text, view, findings)
-        else:
-            known = reading.probabilities if standing is not PinStanding.REVIEWED or pin is None else self._pinned(pin)
-            probabilities = self._reader.lifted(known, findings)
-        evidence = (
-            *self._pin_evidence(pin, standing),
-            *self._annotation_evidence(tool),
-            *map(self._evidence, findings),
-            *_decoded(view),
-            *self._unrequested(declared_view, view, hint(capability_view), probabilities),
-        )
-        return (
-            Reading(
-                probabilities=probabilities,
-                declared=declared,
-                novel=reading.novel and standing is not PinStanding.REVIEWED,
-                obfuscated=reading.obfuscated,
-                changed=standing is PinStanding.CHANGED,
-                doubts=tuple(e for e, f in zip(map(self._evidence, findings), findings, strict=True) if f.effect is None),
-                conflicts=(*self._annotation_conflicts(tool, probabilities), *_contradiction(reading.contradicted, standing)),
-            ),
-            evidence,
-            Views(declared_view, capability_view, view if arguments is not None else None),
-        )
+        findings = collect(view.leaves, hint(known.view), self.vocabulary.verb_effects) if view.leaves else ()
+        return _Read(standing, pin, known, view, findings)
+
+    def _effective(self, read: _Read) -> Doubles:
+        """What the call does: by its arguments where they decide, else what the tool can do, as reviewed or as read."""
+        polymorphic = read.known.polymorphic >= POLYMORPHIC_AT_LEAST if read.pin is None else read.pin.polymorphic
+        if polymorphic and read.view.leaves:
+            return self._reader.effect(read.known.view.name.text, read.view, read.findings)
+        capability = self._pinned(read.pin) if read.pin is not None and read.reviewed else read.known.probabilities
+        return self._reader.lifted(capability, read.findings)
 
     def _pinned(self, pin: Pin) -> Doubles:
         return np.eye(len(self.vocabulary.labels))[self.vocabulary.labels.index(pin.intent)]
-
-    def _evidence(self, finding: Finding) -> Evidence:
-        word = None if finding.effect is None else self.vocabulary.effects[finding.effect]
-        return Evidence(view=View.ARGUMENTS, kind=finding.kind, detail=finding.detail, intent=word)
-
-    def _pin_evidence(self, pin: Pin | None, standing: PinStanding) -> tuple[Evidence, ...]:
-        if pin is None:
-            return ()
-        return (Evidence(view=View.CATALOGUE, kind="pin", detail=f"{pin.name}: {standing}", intent=pin.intent),)
-
-    def _annotation_evidence(self, tool: Tool) -> tuple[Evidence, ...]:
-        """What the author says of the tool, where it tightens; what would loosen is not evidence."""
-        if not _says_destructive(tool):
-            return ()
-        word = self.vocabulary.effects[Effect.CHANGE]
-        return (Evidence(view=View.ANNOTATIONS, kind="annotation", detail="the author calls it destructive", intent=word),)
-
-    def _unrequested(
-        self, request: CanonicalText | None, view: EffectView, tool_words: str, probabilities: Doubles
-    ) -> tuple[Evidence, ...]:
-        """Where a consequential call goes that no word of the request names; policy may step up on it."""
-        if request is None or not view.leaves or self.vocabulary.labels[int(probabilities.argmax())] not in self.vocabulary.top:
-            return ()
-        word = self.vocabulary.effects[Effect.DISCLOSE]
-        return tuple(
-            Evidence(view=View.ARGUMENTS, kind="unrequested_destination", detail=shown(f"{found.kind} {found.value} in {found.key}"), intent=word)
-            for found in unrequested(request.text, destinations(view.leaves, tool_words))[:_MOST_DESTINATIONS]
-        )
-
-    def _annotation_conflicts(self, tool: Tool, probabilities: Doubles) -> tuple[str, ...]:
-        word = self.vocabulary.labels[int(probabilities.argmax())]
-        change = self.vocabulary.effects[Effect.CHANGE]
-        if _says_destructive(tool) and word != change and self.vocabulary.at_most(word, change):
-            return (f"the author calls the tool destructive, and it reads as {word}",)
-        return ()
 
     def _declared(self, declared: Doubles) -> Declared:
         named = dict(zip(self.vocabulary.ids, map(float, declared), strict=True))
@@ -379,25 +326,12 @@ class Normalizer:
         return CertificateStatus(alpha=found.alpha, delta=found.delta, valid=self._standing.status().valid)
 
 
-def _shown(view: Capability) -> str:
-    parts = (view.name.text, view.description.text, view.parameters.text and f"parameters: {view.parameters.text}")
-    return "\n".join(part for part in parts if part)
+def _pin_evidence(pin: Pin | None, standing: PinStanding) -> tuple[Evidence, ...]:
+    if pin is None:
+        return ()
+    return (Evidence(view=View.CATALOGUE, kind="pin", detail=f"{pin.name}: {standing}", intent=pin.intent),)
 
 
-def _says_destructive(tool: Tool) -> bool:
-    stated = tool.annotations or {}
-    return stated.get("destructiveHint") is True and stated.get("readOnlyHint") is not True
-
-
-def _contradiction(contradicted: bool, standing: PinStanding) -> tuple[str, ...]:
+def _contradiction(read: _Read) -> tuple[str, ...]:
     """A reviewed definition has been read to its end by a person."""
-    return ("a later part of the definition says more than its beginning",) if contradicted and standing is not PinStanding.REVIEWED else ()
-
-
-def _decoded(view: EffectView) -> tuple[Evidence, ...]:
-    """A text that was hidden in an encoding is told; what it says is judged with the rest."""
-    hidden = [leaf for leaf in view.leaves if leaf.decoded_from]
-    return tuple(
-        Evidence(view=View.ARGUMENTS, kind="encoding", detail=f"{leaf.decoded_from} in {'.'.join(leaf.path)}"[:160], intent=None)
-        for leaf in hidden[:8]
-    )
+    return ("a part of the definition says more than the whole",) if read.known.contradicted and not read.reviewed else ()

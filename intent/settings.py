@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on.")
     bundle: Path | None = Field(default=None, description="Directory of the model bundle; unset, the one that ships with the package.")
     catalogue: Path | None = Field(default=None, description="File of reviewed tools; unset, no tool is pinned.")
+    revocation: Path | None = Field(
+        default=None, description="File whose presence withdraws the model's certificate, as `intent monitor` writes it; unset, none."
+    )
+    dangerously_forward_uncertified: bool = Field(
+        default=False, description="Forward calls although the model's certificate does not hold: no bound on the dangerous error then stands."
+    )
     max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
     max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")
     threads: int = Field(default=1, ge=1, le=64, description="Texts that one call embeds at the same time.")

@@ -70,7 +70,14 @@ def _load(settings: Settings) -> NormalizerLike | None:
         # Here, because a missing runtime library must not keep the app from starting.
         from intent.normalizer import Normalizer
 
-        return Normalizer.load(settings.bundle, catalogue=settings.catalogue, threads=settings.threads, deadline_s=settings.deadline_s)
+        return Normalizer.load(
+            settings.bundle,
+            catalogue=settings.catalogue,
+            require_certificate=not settings.dangerously_forward_uncertified,
+            revocation=settings.revocation,
+            threads=settings.threads,
+            deadline_s=settings.deadline_s,
+        )
     except IntentError as error:
         _log.error("no model: %s", error)
     except Exception as error:  # noqa: BLE001 - whatever keeps the model from loading, the app starts and denies

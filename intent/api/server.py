@@ -8,6 +8,7 @@ import logging
 import uvicorn
 
 from intent.api.app import create_app
+from intent.api.protocol import Protocol
 from intent.settings import Settings
 
 _log = logging.getLogger("intent.api")
@@ -40,7 +41,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="h11",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -12,13 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from intent.certificate.cluster import ServerFigures
 from intent.certificate.ltt import Bound, Certified
-from intent.errors import IntentError
+from intent.errors import CertificateError, IntentError
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
 
@@ -42,12 +42,6 @@ ASSUMPTIONS: tuple[str, ...] = (
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Chance = Annotated[float, Field(gt=0, lt=1)]
-
-
-class CertificateError(IntentError):
-    """A certificate that cannot be issued or read."""
-
-    code: ClassVar[str] = "certificate_error"
 
 
 class _Record(BaseModel):

@@ -78,7 +78,7 @@ class Lexicon:
         idf = np.log((1 + len(documents)) / (1 + counts)) + 1
         return cls(np.array(kept, np.uint32), idf.astype(np.float32))
 
-    def vector(self, document: Counts) -> tuple[NDArray[np.int64], Doubles]:
+    def vector(self, document: Counts) -> tuple[NDArray[np.intp], Doubles]:
         """Sparse TF-IDF row: positions into ``columns`` (ascending) and values of unit length; empty if nothing is known."""
         hashes = np.fromiter(document.keys(), np.uint32, len(document))
         counts = np.fromiter(document.values(), np.float64, len(document))
@@ -87,6 +87,6 @@ class Lexicon:
         at = np.searchsorted(self.columns, hashes)
         found = (at < len(self.columns)) & (self.columns[np.minimum(at, len(self.columns) - 1)] == hashes)
         positions = at[found]
-        values = (1 + np.log(counts[found])) * self.idf[positions]
+        values: Doubles = (1 + np.log(counts[found])) * self.idf[positions].astype(np.float64)
         norm = float(np.sqrt(values @ values))
         return positions, values / norm if norm > 0 else values

@@ -24,6 +24,10 @@ class SoftmaxEnsemble:
         """Calibrated probabilities of shape (n_labels,), which sum to 1."""
         return tempered(self.mean(embedding, document), self.temperature)
 
+    def told(self, document: Counts) -> Doubles:
+        """What the lexical half alone says, not calibrated."""
+        return softmax(self.lexical.logits(document))
+
     def mean(self, embedding: Floats, document: Counts) -> Doubles:
         """The mean before calibration."""
         dense, lexical = softmax(self.dense.logits(embedding)), softmax(self.lexical.logits(document))

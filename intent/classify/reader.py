@@ -30,6 +30,8 @@ from intent.vocabulary import Vocabulary
 
 LATER_PIECE_AT_LEAST = 0.9
 DOUBTED_PIECE_AT_LEAST = 0.5
+# On real tools of servers that did not train, this doubts one read in two hundred, and halves what passes under a lent name.
+DOUBTED_TEXT_AT_LEAST = 0.6
 POLYMORPHIC_AT_LEAST = 0.5
 
 K = TypeVar("K")
@@ -51,7 +53,7 @@ class CapabilityReading:
     obfuscated
         Whether the naive and the canonical text read differently, or the text was written backwards for the eye.
     contradicted
-        Whether a later part of the definition reads as more than the whole, without being sure enough to decide.
+        Whether a later part of the definition, or its words without its name, read as more than the whole.
     """
 
     view: Capability
@@ -115,7 +117,7 @@ class Reader:
         for reading in heard:
             probabilities = self._most_privileged(probabilities, reading)
         word = self._vocabulary.labels[int(probabilities.argmax())]
-        contradicted = word not in self._vocabulary.top and any(self._says_more(reading) for reading in heard)
+        contradicted = word not in self._vocabulary.top and (any(map(self._says_more, heard)) or self._text_says_more(description))
         polymorphic = float(self._model.polymorphic.probabilities(dense, counts)[0])
         return _Definition(probabilities, polymorphic, self._novelty.is_novel(first), contradicted)
 
@@ -129,6 +131,14 @@ class Reader:
         """Whether a piece alone reads as one of the most consequential intents, though not surely."""
         word = self._vocabulary.labels[int(heard.argmax())]
         return word in self._vocabulary.top and float(heard.max()) >= DOUBTED_PIECE_AT_LEAST
+
+    def _text_says_more(self, description: str) -> bool:
+        """Whether the words of the description, without the name, read as one of the most consequential intents: a name may be lent."""
+        if not description:
+            return False
+        told = self._model.capability.told(capability_counts("", description, ""))
+        top = sum(float(told[k]) for k, word in enumerate(self._vocabulary.labels) if word in self._vocabulary.top)
+        return top >= DOUBTED_TEXT_AT_LEAST
 
     def effect(self, name: str, view: EffectView, findings: Sequence[Finding]) -> Doubles:
         """Labels of the arguments of a polymorphic call, float64 of shape (n_labels,)."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from intent import __version__
-from intent.cli import evaluate, model, normalize, serve, train, vocabulary
+from intent.cli import certificate, evaluate, model, monitor, normalize, serve, train, vocabulary
 from intent.cli.terminal import emit, say
 from intent.errors import IntentError
 
@@ -21,7 +21,7 @@ EXAMPLES = """Start here:
 
 \b
 Exit codes: 0 done (a denial is an answer), 2 the command could not do its work,
-130 interrupted, 141 the reader of the output went away.
+3 a promise or a bound does not hold, 130 interrupted, 141 the reader of the output went away.
 """
 USAGE_ERROR = 2
 
@@ -29,7 +29,7 @@ USAGE_ERROR = 2
 app = typer.Typer(
     help=HELP, epilog=EXAMPLES, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-for command in (normalize, serve, evaluate, train, vocabulary, model):
+for command in (normalize, serve, evaluate, train, vocabulary, model, certificate, monitor):
     app.command(command.NAME, epilog=command.EXAMPLES)(command.run)
 
 

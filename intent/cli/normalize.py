@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from intent import strict_json
-from intent.cli.terminal import BundleOption, CacheOption, cell, emit, grid, progress, show
+from intent.cli.terminal import BundleOption, CacheOption, UncertifiedOption, cell, emit, grid, progress, show
 from intent.errors import InvalidCall
 from intent.schema import Decision, Outcome, ReasonCode
 
@@ -40,6 +40,7 @@ def run(
     catalogue: Annotated[Path | None, typer.Option(metavar="FILE", help="Reviewed tools.")] = None,
     bundle: BundleOption = None,
     cache: CacheOption = None,
+    uncertified: UncertifiedOption = False,
 ) -> None:
     """Decide tool calls: JSON Lines in, JSON Lines out.
 
@@ -52,7 +53,7 @@ def run(
     with reading.open("rb") if reading else nullcontext(sys.stdin.buffer) as stream:
         from intent.normalizer import Normalizer
 
-        normalizer = Normalizer.load(bundle, catalogue=catalogue, cache=cache)
+        normalizer = Normalizer.load(bundle, catalogue=catalogue, require_certificate=not uncertified, cache=cache)
         decisions = (decide(normalizer, line) for line in lines(stream))
         if table:
             show(tabulated(_watched(decisions, reading, wanted=True)))

@@ -21,6 +21,10 @@ BROKEN_PIPE = 141
 
 BundleOption = Annotated[Path | None, typer.Option("--bundle", metavar="DIRECTORY", help="Model directory; the shipped one if not given.")]
 CacheOption = Annotated[Path | None, typer.Option("--cache", metavar="FILE", help="SQLite file that keeps embeddings between runs.")]
+UncertifiedOption = Annotated[
+    bool,
+    typer.Option("--dangerously-forward-uncertified", help="Forward although the certificate does not hold: nothing bounds the error then."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines, not a table.")]
 
 Tick = Callable[[int, int, str], None]

@@ -31,7 +31,7 @@ def run(
     vocabulary: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocabulary; the shipped one if not given.")] = None,
     fine_tune: Annotated[bool, typer.Option("--finetune", help="Train the encoder too, which takes most of an hour on two cores.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Where a stopped --finetune is taken up again.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the split and of fine-tuning.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of fine-tuning.")] = 2,
     cache: CacheOption = None,
 ) -> None:
     """Train a model from labelled rows.

@@ -82,7 +82,14 @@ class OnnxEncoder:
         if len(offsets) <= room:
             return [text]
         starts = [0, *(offsets[k][0] for k in range(room, len(offsets), room)), len(text)]
-        return [text[a:b] for a, b in pairwise(starts)]
+        return [part for a, b in pairwise(starts) for part in self._fitting(text[a:b], prefix)]
+
+    def _fitting(self, piece: str, prefix: str) -> list[str]:
+        """The piece, halved until it fits: a word that was cut may take more tokens than it had as a whole."""
+        if len(piece) < 2 or len(self._tokenizer.encode(prefix + piece).ids) <= self._max_tokens:
+            return [piece]
+        middle = len(piece) // 2
+        return [*self._fitting(piece[:middle], prefix), *self._fitting(piece[middle:], prefix)]
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Embed each text alone; see `intent.embedding.base.Encoder.encode`."""

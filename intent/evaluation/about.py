@@ -94,7 +94,8 @@ class Standing:
         if "valid" not in certificate:
             return cls(False, "the certificate does not say that it is valid")
         if certificate["valid"] is not True:
-            return cls(False, "the model says that its certificate is not valid")
+            why = certificate.get("why")
+            return cls(False, f"the model says that its certificate is not valid{f': {why}' if why else ''}")
         if (expires := certificate.get("expires")) is None:
             return cls(True, "the model says that its certificate is valid, without a date of expiry")
         return cls._dated(expires, now)

@@ -10,7 +10,7 @@ from intent.strict_json import loads
 
 
 def read_agreed(path: Path) -> dict[str, bool]:
-    """Row id to ``agreed`` of every row that states it as true or false, in files that `intent.corpus.read_rows` has read.
+    """Row id to ``label.agreed`` of every row that states it as true or false, in files that `intent.corpus.read_rows` has read.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def read_agreed(path: Path) -> dict[str, bool]:
         with file.open("rb") as lines:
             for line in filter(bytes.strip, lines):
                 row: Any = loads(line, max_bytes=MAX_ROW_BYTES, where="row")
-                agreed: object = row.get("agreed")
+                agreed: object = row["label"].get("agreed")
                 if isinstance(agreed, bool):
                     found[str(row["id"])] = agreed
     return found

@@ -69,10 +69,24 @@ def exact(figure: Figure | None) -> str:
 
 
 def resampled(figure: Figure | None) -> str:
-    """The interval over groups."""
+    """The interval over groups; where no resample differs from another, that is said, since no width is no certainty."""
     if figure is None or figure.resampled is None:
         return NOTHING
+    if figure.resampled[0] == figure.resampled[1]:
+        return "no spread"
     return span(figure.resampled, share=figure.hits is not None)
+
+
+def cautious(figure: Figure | None) -> str:
+    """The wider of the two intervals, end by end: the one to plan with.
+
+    >>> cautious(Figure(0.5, 4, 2, resampled=(0.2, 0.99), groups=4))
+    '6.8 to 99.0%'
+    """
+    found = [] if figure is None else [one for one in (figure.interval, figure.resampled) if one is not None]
+    if figure is None or not found:
+        return NOTHING
+    return span((min(low for low, _ in found), max(high for _, high in found)), share=figure.hits is not None)
 
 
 def span(interval: tuple[float, float], *, share: bool) -> str:

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -19,7 +20,29 @@ _DOUBT_WEIGHT = 3
 _SECRET = re.compile(
     r"(?i)((?:pass(?:word|wd)?|pwd|token|secret|api[_-]?key|authorization|bearer|basic)['\"]?(?:\s*[:=]\s*|\s+))(?:(?:bearer|basic)\s+)?\S+"
 )
+_FENCE = re.compile(r"```\w*\s*")
 _LONG = re.compile(r"\b(?=\w*\d)\w{32,}\b|://[^/\s@]+:[^/\s@]+@")
+
+
+@dataclass(slots=True)
+class Budget:
+    """How much more may be given to a parser: what bounds the time of a text, or of all texts of a call, made to take long.
+
+    >>> budget = Budget(200)
+    >>> budget.allows_text("ls -l"), budget.allows_text("ls -l"), budget.allows_text("ls -l")
+    (True, True, False)
+    """
+
+    left: int = 16_384
+
+    def allows(self, cost: int) -> bool:
+        """Whether there is enough left, which then is spent."""
+        self.left -= cost
+        return self.left >= 0
+
+    def allows_text(self, text: str) -> bool:
+        """`allows`, in characters; to begin with a text costs as much as some of them."""
+        return self.allows(len(text) + 64)
 
 
 def weight(effect: Effect | None) -> int:
@@ -49,6 +72,18 @@ def shown(text: str) -> str:
     line = " ".join(text[: 4 * DETAIL_CHARACTERS].split())
     line = _LONG.sub("***", _SECRET.sub(r"\1***", line))
     return line if len(line) <= DETAIL_CHARACTERS else line[: DETAIL_CHARACTERS - 1] + "…"
+
+
+def unfenced(text: str) -> str:
+    r"""What stands in a code fence of Markdown, else the text.
+
+    Without a pattern: one with two lazy ends takes cubic time on line feeds.
+
+    >>> unfenced("```sql\nSELECT 1\n```"), unfenced("SELECT 1")
+    ('SELECT 1', 'SELECT 1')
+    """
+    opening, _, body = text.strip().partition("\n")
+    return body.removesuffix("```").strip() if body.endswith("```") and _FENCE.fullmatch(opening) else text
 
 
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -16,15 +16,11 @@ from sqlglot import Token, Tokenizer
 from sqlglot.dialects.dialect import Dialect
 
 from intent.evidence.base import Finding, Leaf
-from intent.evidence.reading import distinct, heaviest, table, weight, words_of
-from intent.evidence.sql_statement import LITERALS, UNREADABLE, Budget, Reading, finding, opening, pattern, statements
+from intent.evidence.reading import Budget, distinct, heaviest, table, unfenced, weight, words_of
+from intent.evidence.sql_statement import LITERALS, UNREADABLE, Reading, finding, opening, pattern, statements
 from intent.vocabulary import Effect
 
 MAX_CHARACTERS = 4096
-# Of all the texts of one call together.
-MAX_CALL_CHARACTERS = 4 * MAX_CHARACTERS
-# To begin with a text costs as much as to read so many characters.
-_START_CHARACTERS = 64
 _MAX_PARSED_TOKENS = 4000
 # The first of each lexical family.
 _LEXICAL = ("postgres", "mysql", "sqlite", "tsql", "bigquery", "snowflake")
@@ -45,7 +41,6 @@ _LOWER_CASE = re.compile(
     r"|create\s+table\s+[\w.]+\s*\(|alter\s+table\s+[\w.]+\s+(?:add|drop|rename|alter)\s"
 )
 _SECOND_KEYWORD = re.compile(r"\b(FROM|SET|INTO|TABLE|VALUES|AS|DATABASE|WHERE|USER|VIEW|INDEX|ON|TO|OF|TABLES|COLUMNS|TYPE|CASE|DATA)\b")
-_FENCE = re.compile(r"```\w*\s*")
 _LEADING = re.compile(r"^(?:\s+|--[^\n]*\n|#[^\n]*\n|/\*(?!M?!).*?\*/|\(|;)+", re.DOTALL)
 _EXECUTABLE_COMMENT = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)
 _CONSOLE = re.compile(r"^[ \t]*(\.[a-z]\w*|\\(?:[a-zA-Z]+\+?|[!?]))(.*)$", re.MULTILINE)
@@ -54,7 +49,7 @@ _GO = re.compile(r"^[ \t]*GO[ \t]*\d*[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 def claims(leaf: Leaf, tool_words: str) -> bool:
     """Whether a leaf is to be read as SQL: its key and the tool say so and it has SQL's form, or it surely is SQL."""
-    text = _unfenced(leaf.text)
+    text = unfenced(leaf.text)
     hinted, weakly = _hints(tool_words)
     if leaf.key in _SURE_KEYS and (hinted or weakly or leaf.key.startswith("sql")):
         return bool(text.strip())
@@ -77,15 +72,15 @@ def findings(text: str, budget: Budget | None = None) -> tuple[Finding, ...]:
     Parameters
     ----------
     budget
-        Characters that may still be read of this call, ``Budget(MAX_CALL_CHARACTERS)`` at its first text; what passes it is doubt.
+        Of the call that the text is a part of; a text that passes it is doubt.
 
     Examples
     --------
     >>> [f.effect.value for f in findings("SELECT name FROM users; DROP TABLE users")]
     ['read', 'change']
     """
-    text = _unfenced(text)
-    if budget is not None and not budget.allows(min(len(text), MAX_CHARACTERS) + _START_CHARACTERS):
+    text = unfenced(text)
+    if budget is not None and not budget.allows_text(text[:MAX_CHARACTERS]):
         return (finding("too much to be parsed", None),)
     if len(text) > MAX_CHARACTERS:
         effect, _ = opening(_form(text[:MAX_CHARACTERS]))
@@ -183,9 +178,3 @@ def _console(match: re.Match[str]) -> Finding:
     else:
         effect = next((e for e in (Effect.READ, Effect.NONE, Effect.DISCLOSE, Effect.CHANGE) if name in words_of(console[e.value])), None)
     return finding(f"{name} {rest.strip()[:60]}", effect)
-
-
-def _unfenced(text: str) -> str:
-    """What stands in a code fence."""
-    opened, _, body = text.strip().partition("\n")
-    return body.removesuffix("```").strip() if body.endswith("```") and _FENCE.fullmatch(opened) else text

@@ -14,7 +14,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from intent.evidence.base import Finding
-from intent.evidence.reading import shown, table, weight, words_of
+from intent.evidence.reading import Budget, shown, table, weight, words_of
 from intent.vocabulary import Effect
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -42,18 +42,6 @@ _PROCEDURE_READS = re.compile(
     r"DECLARE\b.*\bCURSOR\b|DECLARE\b.*\bSELECT\b|SELECT\b|RETURN\b|OPEN\b|CLOSE\b|FOR\b.*\bSELECT\b|IF\b.*\bSELECT\b"
 )
 _PROCEDURE_FRAME = re.compile(r"(ELSE|BEGIN|END|IF|LOOP|CASE|TRY|CATCH|BREAK|LEAVE|THEN|DECLARE|EXCEPTION|§| )*")
-
-
-@dataclass(slots=True)
-class Budget:
-    """How much more may be given to parsers: what bounds the time of a text, or of many texts, made to take long."""
-
-    left: int
-
-    def allows(self, cost: int) -> bool:
-        """Whether there is enough left, which then is spent."""
-        self.left -= cost
-        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)

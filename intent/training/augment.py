@@ -38,7 +38,9 @@ class Augmentation:
     diluted_reads: float = 0.10
 
 
-def augmented(tools: Sequence[ToolExample], vocabulary: Vocabulary, shares: Augmentation, rng: np.random.Generator) -> tuple[ToolExample, ...]:
+def augmented(
+    tools: Sequence[ToolExample], vocabulary: Vocabulary, shares: Augmentation, rng: np.random.Generator
+) -> tuple[ToolExample, ...]:
     """Copies with the labels of their originals, marked by the source `AUGMENTED`; empty where no tool reads."""
     reads = [e for e in tools if _reads(e, vocabulary) and e.description]
     sentences = [s for e in reads for s in _SENTENCE.split(" ".join(e.description.split())) if 3 <= len(s.split()) <= _MAX_SENTENCE_WORDS]
@@ -68,5 +70,6 @@ def _reads(tool: ToolExample, vocabulary: Vocabulary) -> bool:
 
 def _diluted(description: str, sentences: Sequence[str], rng: np.random.Generator) -> str:
     before, behind = (int(n) for n in rng.integers(0, 4, size=2))
-    chosen = [sentences[k] for k in rng.integers(len(sentences), size=max(before + behind, 1))]
+    picks: list[int] = rng.integers(len(sentences), size=max(before + behind, 1)).tolist()
+    chosen = [sentences[k] for k in picks]
     return " ".join([*chosen[:before], description, *chosen[before:]])

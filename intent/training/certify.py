@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+from pydantic import JsonValue
 
 from intent.bundle import Bundle
 from intent.certificate.certificate import Certificate, composition, digest_of, issue, spend
@@ -69,7 +70,7 @@ def write_certificate(
         certified,
         vocabulary,
         model_digest=bundle.content_digest,
-        calibration_digest=digest_of([[row.id, row.group, row.label.intent, sorted(row.label.acceptable)] for row in rows]),
+        calibration_digest=digest_of([_identity(row) for row in rows]),
         data=composition(sources, groups, dict.fromkeys(sources, labelled_by)),
         ledger=spend((), delta, budget=delta, purpose="the read threshold of this model", at=now),
         budget=delta,
@@ -77,6 +78,10 @@ def write_certificate(
         reported=[choose(calibration, vocabulary, word, alpha, delta) for word in vocabulary.top],
         servers=_unseen_servers(calibration, vocabulary, groups, certified),
     )
+
+
+def _identity(row: Row) -> JsonValue:
+    return [row.id, row.group, row.label.intent, [*sorted(row.label.acceptable)]]
 
 
 def _unseen_servers(calibration: Calibration, vocabulary: Vocabulary, groups: Sequence[str], certified: Certified) -> list[ServerFigures]:

@@ -58,7 +58,7 @@ class Schedule:
     own_weight: float = 0.5
     patience: int = 2
     half: bool = True
-    seed: int = 0
+    seed: int = 2
 
     def to_dict(self) -> dict[str, float | int]:
         """JSON form."""
@@ -116,13 +116,13 @@ def finetune(
         import torch
     except ImportError as error:
         raise DependencyMissing("torch", "train") from error
-    torch.manual_seed(schedule.seed)
+    torch.manual_seed(schedule.seed)  # pyright: ignore[reportUnknownMemberType] - torch leaves it untyped
     items = _items(examples, vocabulary, schedule)
     run = _Run(load_base(), vocabulary, schedule, math.ceil(len(items) / schedule.batch))
     run.resume(checkpoint)
     while not run.finished:
         rng = np.random.default_rng([schedule.seed, len(run.curve)])
-        torch.manual_seed(schedule.seed + len(run.curve))
+        torch.manual_seed(schedule.seed + len(run.curve))  # pyright: ignore[reportUnknownMemberType] - as above
         loss = run.epoch(_batches(items, schedule.batch, rng), rng, progress)
         run.note(loss, validation, vocabulary)
         run.save(checkpoint)
@@ -150,7 +150,7 @@ def _request_item(request: RequestExample, vocabulary: Vocabulary) -> _Item:
 
 def _batches(items: Sequence[_Item], size: int, rng: np.random.Generator) -> list[list[_Item]]:
     """Batches of texts of like length, in random order."""
-    order = rng.permutation(len(items)).tolist()
+    order: list[int] = rng.permutation(len(items)).tolist()
     batches: list[list[_Item]] = []
     for start in range(0, len(order), size * 16):
         near = sorted((items[k] for k in order[start : start + size * 16]), key=lambda item: len(item.text))
@@ -183,14 +183,10 @@ class _Run:
         self._steps = schedule.epochs * steps_an_epoch
         self._step = 0
         self._best: dict[str, Any] = {}
+        self._nothing = (0.0,) * len(vocabulary.labels)
         width = int(model.get_embedding_dimension() or 0)
-        self._heads = nn.ModuleDict(
-            {
-                "capability": nn.Linear(width, len(vocabulary.labels)),
-                "polymorphic": nn.Linear(width, 1),
-                "declared": nn.Linear(width, len(vocabulary.ids)),
-            }
-        )
+        outputs = {"capability": len(vocabulary.labels), "polymorphic": 1, "declared": len(vocabulary.ids)}
+        self._heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in outputs.items()})
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": list(model.parameters()), "lr": schedule.learning_rate},
@@ -219,7 +215,7 @@ class _Run:
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType] - torch leaves it untyped
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-            self._optimizer.step()
+            self._optimizer.step()  # pyright: ignore[reportUnknownMemberType] - as above
             losses.append(float(loss.detach()))
             progress(self._step, self._steps, losses[-1])
         return float(np.mean(losses))
@@ -246,12 +242,13 @@ class _Run:
         from torch.nn.functional import binary_cross_entropy_with_logits as binary
 
         weight = torch.tensor([item.weight for item in batch])
-        nothing = (0.0,) * self._heads["capability"].out_features
-        target = torch.tensor([item.capability or nothing for item in batch])
+        target = torch.tensor([item.capability or self._nothing for item in batch])
         loss = -(target * torch.log_softmax(self._heads["capability"](embeddings), -1)).sum(1) * weight
         marked = torch.tensor([float(item.polymorphic is not None) for item in batch])
         polymorphic = torch.tensor([item.polymorphic or 0.0 for item in batch])
-        loss = loss + _POLYMORPHIC_SHARE * weight * marked * binary(self._heads["polymorphic"](embeddings)[:, 0], polymorphic, reduction="none")
+        loss = loss + _POLYMORPHIC_SHARE * weight * marked * binary(
+            self._heads["polymorphic"](embeddings)[:, 0], polymorphic, reduction="none"
+        )
         declared, known = torch.tensor([item.declared for item in batch]), torch.tensor([item.known for item in batch])
         loss = loss + _DECLARED_SHARE * (binary(self._heads["declared"](embeddings), declared, reduction="none") * known).sum(1)
         return loss.mean()

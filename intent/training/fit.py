@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +29,36 @@ from intent.training.examples import (
 from intent.vocabulary import Vocabulary
 
 try:
-    import sklearn  # noqa: F401 - only its presence is asked for here
-    from scipy.sparse import csr_matrix
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
+    from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingTypeStubs] - it ships no stubs; `Rows` says what is used of it
+    from sklearn.linear_model import LogisticRegression  # pyright: ignore[reportMissingTypeStubs] - as above, see `_Regression`
+    from sklearn.model_selection import GroupKFold  # pyright: ignore[reportMissingTypeStubs] - as above, see `_Cut`
 except ImportError as error:
     raise DependencyMissing("scikit-learn", "train") from error
 
 Progress = Callable[[str], None]
 Bools = NDArray[np.bool_]
+
+
+class Rows(Protocol):
+    """Rows of features, an array or a sparse matrix: they can be chosen by their positions."""
+
+    def __getitem__(self, rows: NDArray[np.intp], /) -> Rows: ...
+
+
+class _Regression(Protocol):
+    """What is used of `sklearn.linear_model.LogisticRegression`, with its types."""
+
+    @property
+    def coef_(self) -> Doubles: ...
+    @property
+    def intercept_(self) -> Doubles: ...
+    def fit(self, X: Rows, y: NDArray[np.intp] | Bools, sample_weight: Doubles | None = None) -> object: ...  # noqa: N803 - its own word
+
+
+class _Cut(Protocol):
+    """What is used of `sklearn.model_selection.GroupKFold`, with its types."""
+
+    def split(self, X: Doubles, y: None, groups: list[str]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]: ...  # noqa: N803 - as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +89,12 @@ class Recipe:
     least_probability: float = 0.6
     novel_quantile: float = 0.01
     declared_at_least: float = 0.1
-    seed: int = 0
+    seed: int = 2
 
 
-def fit(train: Examples, tune: Examples, vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe, progress: Progress = lambda _: None) -> Model:
+def fit(
+    train: Examples, tune: Examples, vocabulary: Vocabulary, encoder: Encoder, recipe: Recipe, progress: Progress = lambda _: None
+) -> Model:
     """Fit every head on rows that train, then temperatures and the bound of novelty on rows of other groups.
 
     Raises
@@ -84,9 +108,7 @@ def fit(train: Examples, tune: Examples, vocabulary: Vocabulary, encoder: Encode
     weights = np.array([recipe.own_weight if e.source in WRITTEN else 1.0 for e in train.tools])
     capability = _softmax_ensemble(tools, soft_labels(train.tools, vocabulary.labels), weights, recipe)
     progress("fitting the polymorphic head")
-    marked = [k for k, e in enumerate(train.tools) if e.polymorphic is not None]
-    flags = np.array([[bool(train.tools[k].polymorphic)] for k in marked])
-    polymorphic = _sigmoid_ensemble(tools.subset(marked), flags, np.ones(flags.shape, np.bool_), recipe.dense_c, recipe)
+    polymorphic = _fit_polymorphic(train.tools, tools, recipe)
     progress("fitting the effect head")
     effect = fit_effect(train.effects, vocabulary, recipe)
     progress("fitting the declared head")
@@ -94,8 +116,7 @@ def fit(train: Examples, tune: Examples, vocabulary: Vocabulary, encoder: Encode
     progress("tuning")
     aside = tuple(e for e in tune.tools if e.natural) or tune.tools
     features = ToolFeatures.of(aside, encoder)
-    mean = np.stack([capability.mean(d, c) for d, c in zip(features.dense, features.counts, strict=True)])
-    capability = replace(capability, temperature=fit_temperature(mean, acceptable(aside, vocabulary.labels)))
+    capability = _tempered(capability, features, acceptable(aside, vocabulary.labels))
     novelty = fit_novelty(tools.dense, features.dense, encoder.dimensions, recipe.novel_quantile)
     return Model(capability, polymorphic, effect, declared, novelty, np.full(len(vocabulary.ids), recipe.least_probability))
 
@@ -120,7 +141,7 @@ class ToolFeatures:
         return ToolFeatures(self.dense[list(rows)], [self.counts[k] for k in rows])
 
 
-def fit_softmax(features: object, targets: Doubles, weights: Doubles, c: float) -> tuple[NDArray[np.float32], Doubles]:
+def fit_softmax(features: Rows, targets: Doubles, weights: Doubles, c: float) -> tuple[NDArray[np.float32], Doubles]:
     """Multinomial logistic regression on soft targets: a row counts once for each label it may have, by its share.
 
     Returns
@@ -131,12 +152,12 @@ def fit_softmax(features: object, targets: Doubles, weights: Doubles, c: float) 
     rows, columns = np.nonzero(targets)
     if missing := set(range(targets.shape[1])) - set(columns.tolist()):
         raise TrainingError(f"every label must have an example, none for columns {sorted(missing)}")
-    model = LogisticRegression(C=c, max_iter=2000)
-    model.fit(features[rows], columns, sample_weight=weights[rows] * targets[rows, columns])  # type: ignore[index]  # array or sparse
+    model = _regression(c)
+    model.fit(features[rows], columns, sample_weight=weights[rows] * targets[rows, columns])
     return model.coef_.astype(np.float32), model.intercept_.astype(np.float64)
 
 
-def fit_sigmoids(features: object, targets: Bools, known: Bools, c: float) -> tuple[NDArray[np.float32], Doubles]:
+def fit_sigmoids(features: Rows, targets: Bools, known: Bools, c: float) -> tuple[NDArray[np.float32], Doubles]:
     """One logistic regression an output, over the rows where that output is known; shapes as `fit_softmax`."""
     weights: list[NDArray[np.float32]] = []
     bias: list[float] = []
@@ -144,20 +165,24 @@ def fit_sigmoids(features: object, targets: Bools, known: Bools, c: float) -> tu
         rows = np.flatnonzero(known[:, column])
         if len(set(targets[rows, column].tolist())) < 2:
             raise TrainingError(f"output {column} must have examples of both answers")
-        model = LogisticRegression(C=c, max_iter=2000)
-        model.fit(features[rows], targets[rows, column])  # type: ignore[index]  # array or sparse
+        model = _regression(c)
+        model.fit(features[rows], targets[rows, column])
         weights.append(model.coef_[0].astype(np.float32))
         bias.append(float(model.intercept_[0]))
     return np.stack(weights), np.array(bias)
 
 
-def sparse_rows(lexicon: Lexicon, counts: Sequence[Counts]) -> csr_matrix:
+def _regression(c: float) -> _Regression:
+    return cast("_Regression", LogisticRegression(C=c, max_iter=2000))
+
+
+def sparse_rows(lexicon: Lexicon, counts: Sequence[Counts]) -> Rows:
     """TF-IDF rows of shape (n, n_columns), the same values as serving computes."""
     rows = [lexicon.vector(document) for document in counts]
     starts = np.cumsum([0, *(len(positions) for positions, _ in rows)])
     indices = np.concatenate([positions for positions, _ in rows])
     values = np.concatenate([values for _, values in rows])
-    return csr_matrix((values, indices, starts), shape=(len(rows), len(lexicon.columns)))
+    return cast("Rows", csr_matrix((values, indices, starts), shape=(len(rows), len(lexicon.columns))))
 
 
 def _lexical(weights: NDArray[np.float32], bias: Doubles, lexicon: Lexicon) -> LexicalHead:
@@ -175,8 +200,21 @@ def _sigmoid_ensemble(features: ToolFeatures, targets: Bools, known: Bools, dens
     lexicon = Lexicon.learn(features.counts)
     dense = DenseHead(*fit_sigmoids(features.dense, targets, known, dense_c))
     lexical = _lexical(*fit_sigmoids(sparse_rows(lexicon, features.counts), targets, known, recipe.lexical_c), lexicon)
-    outputs = targets.shape[1]
+    outputs: int = targets.shape[1]
     return SigmoidEnsemble(dense, lexical, recipe.lexical_share, np.ones(outputs), np.zeros(outputs))
+
+
+def _fit_polymorphic(tools: Sequence[ToolExample], features: ToolFeatures, recipe: Recipe) -> SigmoidEnsemble:
+    """From the tools of which somebody said whether their arguments decide."""
+    marked = [k for k, e in enumerate(tools) if e.polymorphic is not None]
+    flags = np.array([[bool(tools[k].polymorphic)] for k in marked])
+    return _sigmoid_ensemble(features.subset(marked), flags, np.ones(flags.shape, np.bool_), recipe.dense_c, recipe)
+
+
+def _tempered(ensemble: SoftmaxEnsemble, features: ToolFeatures, right: Bools) -> SoftmaxEnsemble:
+    """The ensemble with the temperature that tools of other groups choose."""
+    mean = np.stack([ensemble.mean(d, c) for d, c in zip(features.dense, features.counts, strict=True)])
+    return replace(ensemble, temperature=fit_temperature(mean, right))
 
 
 def fit_effect(examples: Sequence[EffectExample], vocabulary: Vocabulary, recipe: Recipe) -> EffectHead:
@@ -208,8 +246,7 @@ def fit_declared(
     targets, known = _declared_targets(tune, vocabulary)
     means = np.stack([_heard(fitted, e.text, encoder) for e in tune])
     lines = [fit_line(means[known[:, k], k], targets[known[:, k], k]) for k in range(targets.shape[1])]
-    slopes, offsets = np.array(lines).T
-    return replace(fitted, slopes=slopes, offsets=offsets)
+    return replace(fitted, slopes=np.array([slope for slope, _ in lines]), offsets=np.array([offset for _, offset in lines]))
 
 
 def _heard(fitted: SigmoidEnsemble, text: str, encoder: Encoder) -> Doubles:
@@ -236,8 +273,8 @@ def folds(groups: Sequence[str], seed: int, most: int = 5) -> list[tuple[list[in
     n = min(most, len(set(groups)))
     if n < 2:
         raise TrainingError("calibration needs at least two groups")
-    cut = GroupKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(groups)), groups=list(groups))
-    return [(train.tolist(), test.tolist()) for train, test in cut]
+    cut = cast("_Cut", GroupKFold(n, shuffle=True, random_state=seed))
+    return [(train.tolist(), test.tolist()) for train, test in cut.split(np.zeros(len(groups)), None, list(groups))]
 
 
 def fit_novelty(train: Floats, aside: Floats, dimensions: int, quantile: float) -> Novelty:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from intent.corpus import Row
 from intent.errors import TrainingError
 from intent.training.examples import OWN, Source
-
-# A single server must not make up most of a part: its tools are alike.
-_LARGEST_GROUP = 0.35
 
 
 class Part(StrEnum):
@@ -27,12 +22,12 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Which shares of the rows are kept from training.
+    """Which shares of the groups are kept from training.
 
     Attributes
     ----------
     tune, certify
-        Of the rows of real catalogues: what chooses temperatures and novelty, and what the certificate rests on.
+        Of the groups of real catalogues: what chooses temperatures and novelty, and what the certificate rests on.
     own_tune, own_certify
         The same of rows that were written for training.
     """
@@ -61,7 +56,7 @@ class Partition:
 
 
 def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition:
-    """Give every group a part, by a seeded draw; real catalogues and written rows are drawn apart.
+    """Give every group a part, by a seeded draw.
 
     Raises
     ------
@@ -69,33 +64,20 @@ def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition
         If a part would be without rows.
     """
     rows = [row for source in sources for row in source.rows]
-    own = Counter(row.group for row in rows if row.source == OWN)
-    real = Counter(row.group for row in rows if row.source != OWN and not row.picked and row.call.tool is not None)
-    rng = np.random.default_rng(seed)
-    part = _draw(real, {Part.CERTIFY: shares.certify, Part.TUNE: shares.tune}, rng)
-    part |= _draw(own, {Part.CERTIFY: shares.own_certify, Part.TUNE: shares.own_tune}, rng)
-    found = Partition(*(tuple(_rows_of(wanted, rows, part)) for wanted in Part))
+    own = {row.group for row in rows if row.source == OWN}
+    drawn = {group: _part(group, shares.own_certify, shares.own_tune, seed) for group in own}
+    drawn |= {row.group: _part(row.group, shares.certify, shares.tune, seed) for row in rows if row.group not in own}
+    found = Partition(*(tuple(_rows_of(wanted, rows, drawn)) for wanted in Part))
     for name, chosen in zip(Part, (found.train, found.tune, found.certify), strict=True):
         if not any(row.label.intent for row in chosen):
             raise TrainingError(f"training needs labelled tools of at least three groups, got none to {name}")
     return found
 
 
-def _draw(sizes: Mapping[str, int], shares: Mapping[Part, float], rng: np.random.Generator) -> dict[str, Part]:
-    """Groups in random order fill each part up to its share; a group that would be too much of a part trains."""
-    total = sum(sizes.values())
-    left = rng.permutation(sorted(sizes)).tolist()
-    drawn: dict[str, Part] = {}
-    for part, share in shares.items():
-        room = share * total
-        for group in list(left):
-            if room <= 0:
-                break
-            if sizes[group] <= max(_LARGEST_GROUP * share * total, 1):
-                drawn[group] = part
-                left.remove(group)
-                room -= sizes[group]
-    return drawn
+def _part(group: str, certify: float, tune: float, seed: int) -> Part:
+    """By a number in [0, 1) that the name and the seed alone decide: rows that come later move no group to another side."""
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}\n{group}".encode()).digest()[:8]) / 2**64
+    return Part.CERTIFY if drawn < certify else Part.TUNE if drawn < certify + tune else Part.TRAIN
 
 
 def _rows_of(wanted: Part, rows: Sequence[Row], part: Mapping[str, Part]) -> list[Row]:

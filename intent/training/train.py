@@ -127,14 +127,6 @@ def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str
 
 def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, Any]:
     """The fields of the manifest that training knows."""
-    training: dict[str, JsonValue] = {
-        "recipe": dict(asdict(run.recipe)),
-        "shares": dict(asdict(run.shares)),
-        "augmentation": dict(asdict(run.augmentation)),
-        "fine_tuning": {**run.fine_tune.to_dict(), "curve": [dict(asdict(epoch)) for epoch in curve]} if run.fine_tune else None,
-        "examples": {"tools": len(learn.tools), "calls": len(learn.effects), "requests": len(learn.requests)},
-        "rows": {"train": len(parts.train), "tune": len(parts.tune), "certify": len(parts.certify)},
-    }
     return {
         "name": run.name,
         "version": run.version,
@@ -149,7 +141,19 @@ def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Exa
         },
         "data": data_card(sources),
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "training": training,
+        "training": _settings(run, parts, learn, curve),
+    }
+
+
+def _settings(run: Run, parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, JsonValue]:
+    """What this run was asked for and what it had, with the curve of its fine-tuning."""
+    return {
+        "recipe": dict(asdict(run.recipe)),
+        "shares": dict(asdict(run.shares)),
+        "augmentation": dict(asdict(run.augmentation)),
+        "fine_tuning": {**run.fine_tune.to_dict(), "curve": [dict(asdict(epoch)) for epoch in curve]} if run.fine_tune else None,
+        "examples": {"tools": len(learn.tools), "calls": len(learn.effects), "requests": len(learn.requests)},
+        "rows": {"train": len(parts.train), "tune": len(parts.tune), "certify": len(parts.certify)},
     }
 
 
@@ -159,7 +163,7 @@ def data_card(sources: Sequence[Source]) -> dict[str, JsonValue]:
         f"{source.path.parent.name}/{source.path.name}": {
             "sha256": source.digest,
             "rows": len(source.rows),
-            "sources": sorted({row.source for row in source.rows}),
+            "sources": [*sorted({row.source for row in source.rows})],
             "labelled_by": LABELLED_BY,
         }
         for source in sources

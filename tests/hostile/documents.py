@@ -216,11 +216,8 @@ def sizes() -> Iterator[Input]:
     words = "".join(f"Item {i} of the list is read. " for i in range(4_000))
     yield Input("full description", tool(description=words[:PROSE_FULL]), Answer.VALID)
     yield Input("full request", call(request=words[:PROSE_FULL]), Answer.VALID)
-    marks = "".join("!#$%&()*+,-./:;<=>?@[]^_{|}~"[(i * i * i // 11) % 28] for i in range(2 * MARKS_FULL))
-    yield Input(
-        "full request and description of marks",
-        call(request=marks[:MARKS_FULL], tool={"name": "t", "description": marks[MARKS_FULL:]}),
-        Answer.VALID,
-    )
+    marks = "".join("!#$%&()*+,-./:;<=>?@[]^_{|}~"[(i * i * i // 11) % 28] for i in range(MARKS_FULL))
+    yield Input("full request of marks", call(request=marks), Answer.VALID)
+    yield Input("full description of marks", tool(description=marks), Answer.VALID)
     yield Input("full arguments", call(arguments={"text": (words * 3)[:ARGUMENTS_FULL]}), Answer.VALID)
     yield Input("full request without blanks", call(request=filled("abcdefghij", PROSE_FULL)), Answer.VALID)

@@ -67,9 +67,9 @@ def patterns() -> Iterator[Input]:
         "markup": "<a href=", "comments": "<!--", "quoted pairs": '"a":"', "words of one letter": "a b ",
     }  # fmt: skip
     for name, unit in units.items():
-        full, half = _repeated(unit), filled(unit, 2 * ARGUMENTS_FULL)[: ARGUMENTS_FULL // 2]
-        tool = {"name": "save_text", "description": full}
-        yield Input(f"run of {name}", call(request=full, tool=tool, arguments={"text": half, "url": half[:30_000]}), Answer.VALID)
+        long = filled(unit, 2 * ARGUMENTS_FULL)[: ARGUMENTS_FULL // 2]
+        tool = {"name": "save_text", "description": long[:600]}
+        yield Input(f"run of {name}", call(request=long[:600], tool=tool, arguments={"text": long, "url": long[:30_000]}), Answer.VALID)
 
 
 def parsers() -> Iterator[Input]:
@@ -89,7 +89,7 @@ def parsers() -> Iterator[Input]:
         "heredoc without end": "cat <<'E'\n" + "rm -rf /\n" * 1_000, "pipes": "cat |" * 1_000, "commands": "ls;" * 2_000, "ands": "ls && " * 1_000,
         "redirections": "ls " + ">a " * 2_000, "arithmetic": "$((" * 2_000, "quotes": "'" * 3_999, "backslashes": "\\" * 3_999, "ifs": "if a; then " * 500,
         "functions": "f() { f | f & }; f", "shells in shells": "bash -c '" * 500, "evals": "eval " * 1_000, "sudos": "sudo " * 1_000, "envs": "env A=b " * 800,
-        "xargs": "xargs " * 1_000, "globs": "ls " + "*" * 3_000, "expansions": "${a:-" * 1_000, "long line": "echo " + "word " * 40_000,
+        "fence": "```\n" + "\n" * 1_200, "xargs": "xargs " * 1_000, "globs": "rm -rf " + "*" * 3_000, "expansions": "${a:-" * 1_000, "long line": "echo " + "word " * 40_000,
     }  # fmt: skip
     graphql = {
         "braces": "{" * size, "selections": "{a" * 1_500 + "}" * 1_500, "aliases": "query {" + " ".join(f"a{i}: user" for i in range(1_500)) + "}",
@@ -104,6 +104,7 @@ def parsers() -> Iterator[Input]:
         for name, text in texts.items():
             yield Input(f"{kind} of {name}", _run(kind, key, text), Answer.DENIED_OR_TOP)
     yield Input("python of brackets", _run("python", "code", "(" * size), Answer.DENIED_OR_TOP)
+    yield Input("python of a fence", _run("python", "code", "```\n" + "\n" * 1_200), Answer.DENIED_OR_TOP)
     yield Input("python of lambdas", _run("python", "code", "lambda: " * 1_000), Answer.DENIED_OR_TOP)
     yield Input("link of dots", _run("http", "url", "http://" + "a." * 8_000), Answer.VALID)
     yield Input("link of accounts", _run("http", "url", "http://" + "a:b@" * 8_000), Answer.VALID)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +16,7 @@ from intent.evaluation import words
 from intent.evaluation.about import About
 from intent.evaluation.compare import Comparison
 from intent.evaluation.detail import Slice
-from intent.evaluation.findings import Confusion
+from intent.evaluation.findings import Confusion, Finding
 from intent.evaluation.gate import GateResult
 from intent.evaluation.html.plots import plots
 from intent.evaluation.html.svg import Plot
@@ -25,7 +26,7 @@ from intent.visible import pieces
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_GROUPS = 30
-_SLICED = frozenset({"accuracy", "coverage", "under_privilege_rate", "declared_f1", "attack_denial", "benign_call_retention"})
+_SLICED = frozenset({"accuracy", "coverage", "under_privilege_rate", "declared_f1", "attack_denial"})
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -48,6 +49,7 @@ class FilePage:
     matrix: tuple[tuple[str, tuple[Cell, ...], int], ...]
     plots: tuple[Plot, ...]
     slices: Mapping[str, Mapping[str, Slice]]
+    findings: tuple[tuple[Finding, tuple[str, ...]], ...]
     slice_columns: tuple[str, ...]
     hidden_groups: int
 
@@ -83,19 +85,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(
-        {
-            "pieces": pieces,
-            "shown": words.shown,
-            "exact": words.exact,
-            "resampled": words.resampled,
-            "name": words.figure_name,
-            "meaning": words.figure_meaning,
-            "number": _number,
-            "spaced": lambda text: str(text).replace("_", " "),
-            "columns": _columns,
-        }
-    )
+    for name, shows in _FILTERS.items():
+        environment.filters[name] = shows
     return environment
 
 
@@ -115,9 +106,18 @@ def _file(place: int, name: str, file: FileReport) -> FilePage:
         plots=plots(found.curves, anchor),
         # A cut that leaves all rows in one part says nothing that the file's figures do not.
         slices={dimension: parts for dimension, parts in slices.items() if len(parts) > 1},
+        findings=tuple(_folded(found.findings)),
         slice_columns=tuple(name for name in file.systems[MODEL].all.figures if name in _SLICED or name.startswith("false_permit")),
         hidden_groups=len(groups) - len(shown) if len(shown) > 1 else 0,
     )
+
+
+def _folded(findings: Iterable[Finding]) -> Iterator[tuple[Finding, tuple[str, ...]]]:
+    """Findings that differ in nothing but the row, as one with the rows' identifiers; the order stays."""
+    rows: dict[Finding, list[str]] = {}
+    for one in findings:
+        rows.setdefault(replace(one, id="", group=""), []).append(one.id)
+    return ((one, tuple(ids)) for one, ids in rows.items())
 
 
 def _worth_showing(groups: Mapping[str, Slice], wrong: set[str]) -> Iterator[tuple[str, Slice]]:
@@ -159,6 +159,26 @@ def _number(value: object) -> str:
 
 def _columns(rows: list[Any]) -> list[str]:
     """The keys of a list of objects, in order of first sight; empty where it is not one."""
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
+    if not all(isinstance(row, Mapping) for row in rows):
         return []
     return list(dict.fromkeys(str(key) for row in rows for key in row))
+
+
+def _spaced(text: object) -> str:
+    return str(text).replace("_", " ")
+
+
+_FILTERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "pieces": pieces,
+        "shown": words.shown,
+        "exact": words.exact,
+        "resampled": words.resampled,
+        "cautious": words.cautious,
+        "name": words.figure_name,
+        "meaning": words.figure_meaning,
+        "number": _number,
+        "spaced": _spaced,
+        "columns": _columns,
+    }
+)

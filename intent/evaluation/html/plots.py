@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE_INCHES = (4.4, 3.5)
+SIZE_INCHES = (3.9, 3.3)
+LEAST_DRAWN = 10
 Dashes = Literal["-"] | tuple[int, tuple[float, ...]]
 DASHES: tuple[Dashes, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (5, 2, 1, 2)), (0, (8, 2, 2, 2, 2, 2)))
 RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
@@ -43,7 +44,7 @@ def plots(curves: Curves, prefix: str) -> tuple[Plot, ...]:
         found.append(
             inline(reliability_plot(curves.reliability), f"{prefix}-reliability", "Reliability", _reliability_text(curves.reliability))
         )
-    if curves.detection:
+    if any(one.positives >= LEAST_DRAWN for one in curves.detection.values()):
         found.append(
             inline(detection_plot(curves.detection), f"{prefix}-detection", "Misses and false alarms", _detection_text(curves.detection))
         )
@@ -81,9 +82,9 @@ def reliability_plot(bins: Sequence[Bin]) -> Figure:
 
 
 def detection_plot(found: Mapping[str, Detection]) -> Figure:
-    """Misses over false alarms, one line a label, on normal-deviate axes: normal scores make a straight line."""
+    """Misses over false alarms, one line a label with enough rows, on normal-deviate axes: normal probabilities make a straight line."""
     figure, axes = _axes("false alarms: rows of other labels at or above", "misses: rows of the label below")
-    for place, (label, one) in enumerate(found.items()):
+    for place, (label, one) in enumerate((label, one) for label, one in found.items() if one.positives >= LEAST_DRAWN):
         x = [_deviate(false) for _, false, _ in one.points]
         y = [_deviate(miss) for _, _, miss in one.points]
         axes.plot(
@@ -150,4 +151,7 @@ def _reliability_text(bins: Sequence[Bin]) -> str:
 
 
 def _detection_text(found: Mapping[str, Detection]) -> str:
-    return f"Detection error trade-off of {', '.join(found)}, each against the rows of other labels; lower left is better."
+    drawn = [label for label, one in found.items() if one.positives >= LEAST_DRAWN]
+    left = [label for label in found if label not in drawn]
+    rest = f" Too few rows to draw: {', '.join(left)}." if left else ""
+    return f"Detection error trade-off of {', '.join(drawn)}, each against the rows of other labels; lower left is better.{rest}"

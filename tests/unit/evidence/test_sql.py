@@ -8,7 +8,7 @@ import pytest
 
 from intent.evidence import sql
 from intent.evidence.base import Leaf
-from intent.evidence.reading import heaviest, weight
+from intent.evidence.reading import Budget, heaviest, weight
 from intent.vocabulary import Effect
 
 CASES = {
@@ -292,7 +292,7 @@ def test_a_text_made_to_take_long_is_doubt_or_worse_and_quick(text):
 
 
 def test_many_texts_together_are_doubt_once_the_budget_of_the_call_is_spent():
-    budget = sql.Budget(sql.MAX_CALL_CHARACTERS)
+    budget = Budget()
     effects = [heaviest(f.effect for f in sql.findings(f"SELECT a FROM t{i}", budget)) for i in range(1000)]
     assert effects[:100] == [Effect.READ] * 100
     assert effects[-1] is None
