@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +18,7 @@ from intent.bundle import Bundle, load, shipped_path
 from intent.catalogue import Catalogue, Pin
 from intent.catalogue import Standing as PinStanding
 from intent.certificate.certificate import Certificate, Status
-from intent.certificate.standing import Standing
+from intent.certificate.standing import Standing, utc_now
 from intent.classify.explanation import Explanation, Views
 from intent.classify.facts import annotation_conflicts, annotation_evidence, destination_evidence, encoding_evidence, finding_evidence
 from intent.classify.features import hint
@@ -41,7 +41,7 @@ from intent.schema import (
     Version,
     View,
 )
-from intent.text import CanonicalText
+from intent.text import CanonicalText, Change
 from intent.views import EffectView, Limits, read_capability, read_declared, read_effect, tool_digest
 from intent.vocabulary import UNKNOWN, Vocabulary
 
@@ -110,7 +110,7 @@ class Normalizer:
         revocation: Path | None = None,
         deadline_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._trained = trained
@@ -146,6 +146,7 @@ class Normalizer:
         require_certificate: bool = True,
         revocation: Path | None = None,
         deadline_s: float = 2.0,
+        now: Callable[[], datetime] = utc_now,
         cache: Path | None = None,
     ) -> Normalizer:
         """Verify a bundle (None: the shipped one), then make a normalizer from it.
@@ -160,7 +161,13 @@ class Normalizer:
         trained = load(bundle or shipped_path(), threads=threads, cache=cache)
         pins = Catalogue.load(catalogue, trained.vocabulary) if catalogue else None
         return cls(
-            trained, catalogue=pins, limits=limits, require_certificate=require_certificate, revocation=revocation, deadline_s=deadline_s
+            trained,
+            catalogue=pins,
+            limits=limits,
+            require_certificate=require_certificate,
+            revocation=revocation,
+            deadline_s=deadline_s,
+            now=now,
         )
 
     @property
@@ -274,6 +281,8 @@ class Normalizer:
         digest = tool_digest(tool)
         standing, pin = self._catalogue.look_up(tool.server, tool.name, digest)
         known = self._reader.capability(digest, lambda: read_capability(tool, self._limits))
+        if not known.view.name.text or Change.CONTROL in known.view.name.changes:
+            raise InvalidCall("tool.name", "have a letter or a digit, and no control character")
         deadline.check()
         view = read_effect(arguments, self._limits) if arguments else _NO_ARGUMENTS
         findings = collect(view.leaves, hint(known.view), self.vocabulary.verb_effects) if view.leaves else ()

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
         default=None, description="File whose presence withdraws the model's certificate, as `intent monitor` writes it; unset, none."
     )
     dangerously_forward_uncertified: bool = Field(
-        default=False, description="Forward calls although the model's certificate does not hold: no bound on the dangerous error then stands."
+        default=False,
+        description="Forward calls although the model's certificate does not hold: no bound on the dangerous error then stands.",
     )
     max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
     max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")

@@ -13,6 +13,11 @@ NONE = "the model carries no certificate"
 _FRESH = timedelta(seconds=1)
 
 
+def utc_now() -> datetime:
+    """The clock of the machine, with its time zone."""
+    return datetime.now(UTC)
+
+
 class Standing:
     """The certificate of one model, watched.
 
@@ -34,7 +39,7 @@ class Standing:
         vocabulary_digest: str,
         thresholds: Mapping[str, float],
         revocation: Path | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.certificate = certificate
         self._digests = model_digest, vocabulary_digest

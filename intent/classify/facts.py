@@ -12,6 +12,7 @@ from intent.text import CanonicalText
 from intent.views import EffectView
 from intent.vocabulary import Effect, Vocabulary
 
+UNREQUESTED = "unrequested_destination"
 _MOST_DESTINATIONS = 16
 _MOST_ENCODINGS = 8
 
@@ -57,7 +58,7 @@ def destination_evidence(
     word = vocabulary.effects[Effect.DISCLOSE]
     found = unrequested(request.text, destinations(view.leaves, tool_words))[:_MOST_DESTINATIONS]
     details = (shown(f"{place.kind} {place.value} in {place.key}") for place in found)
-    return tuple(Evidence(view=View.ARGUMENTS, kind="unrequested_destination", detail=detail, intent=word) for detail in details)
+    return tuple(Evidence(view=View.ARGUMENTS, kind=UNREQUESTED, detail=detail, intent=word) for detail in details)
 
 
 def _says_destructive(tool: Tool) -> bool:

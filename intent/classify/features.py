@@ -16,6 +16,7 @@ _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _MAX_SENTENCES = 24
 _MAX_VALUE_WORDS = 400
 _MAX_PARAMETER_WORDS = 40
+_SHORT_WORDS = 48
 
 
 def definition_text(name: str, description: str, parameters: str) -> str:
@@ -34,6 +35,18 @@ def capability_pieces(name: str, description: str, parameters: str, encoder: Enc
         return [f"{name}."]
     prefix = f"{name}. "
     return [prefix + piece for piece in encoder.split(body, prefix)]
+
+
+def long_sentences(name: str, description: str, encoder: Encoder) -> list[str]:
+    """The sentences of a long description, each to embed behind the name; none of a short one, which is heard as a whole.
+
+    Sentences of fewer than three words say nothing alone, and an overlong one comes in pieces. Nothing is left out, so a caller must mind
+    how many there are.
+    """
+    if len(description.split()) <= _SHORT_WORDS:
+        return []
+    sentences = dict.fromkeys(" ".join(part.split()) for part in _SENTENCE.split(description) if len(part.split()) > 2)
+    return [piece for sentence in sentences for piece in encoder.split(sentence, f"{name}. ")]
 
 
 def _body(description: str, parameters: str) -> str:

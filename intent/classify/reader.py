@@ -15,6 +15,7 @@ from intent.classify.features import (
     capability_counts,
     capability_pieces,
     effect_counts,
+    long_sentences,
     naive,
     request_counts,
     request_pieces,
@@ -22,7 +23,7 @@ from intent.classify.features import (
 from intent.classify.gate import raised
 from intent.classify.lexical import Doubles
 from intent.classify.model import Model, of_pieces
-from intent.embedding.base import Encoder
+from intent.embedding.base import Encoder, Floats
 from intent.evidence.base import Finding
 from intent.text import CanonicalText, Change
 from intent.views import Capability, EffectView
@@ -32,6 +33,8 @@ LATER_PIECE_AT_LEAST = 0.9
 DOUBTED_PIECE_AT_LEAST = 0.5
 # On real tools of servers that did not train, this doubts one read in two hundred, and halves what passes under a lent name.
 DOUBTED_TEXT_AT_LEAST = 0.6
+DOUBTED_SENTENCE_AT_LEAST = 0.7
+MOST_SENTENCES = 96
 POLYMORPHIC_AT_LEAST = 0.5
 
 K = TypeVar("K")
@@ -117,7 +120,9 @@ class Reader:
         for reading in heard:
             probabilities = self._most_privileged(probabilities, reading)
         word = self._vocabulary.labels[int(probabilities.argmax())]
-        contradicted = word not in self._vocabulary.top and (any(map(self._says_more, heard)) or self._text_says_more(description))
+        contradicted = word not in self._vocabulary.top and (
+            any(map(self._says_more, heard)) or self._text_says_more(description) or self._sentence_says_more(name, description, named)
+        )
         polymorphic = float(self._model.polymorphic.probabilities(dense, counts)[0])
         return _Definition(probabilities, polymorphic, self._novelty.is_novel(first), contradicted)
 
@@ -139,6 +144,21 @@ class Reader:
         told = self._model.capability.told(capability_counts("", description, ""))
         top = sum(float(told[k]) for k, word in enumerate(self._vocabulary.labels) if word in self._vocabulary.top)
         return top >= DOUBTED_TEXT_AT_LEAST
+
+    def _sentence_says_more(self, name: str, description: str, named: Floats) -> bool:
+        """Whether one sentence of a long text reads as one of the most consequential intents: the mean over the whole drowns it.
+
+        So many sentences that they cannot all be read in time count as saying more.
+        """
+        sentences = long_sentences(name, description, self._encoder)
+        if len(sentences) > MOST_SENTENCES:
+            return True
+        for sentence, embedding in zip(sentences, self._encoder.encode([f"{name}. {s}" for s in sentences]), strict=True):
+            heard = self._model.capability.probabilities(np.concatenate([embedding, named]), capability_counts(name, sentence, ""))
+            word = self._vocabulary.labels[int(heard.argmax())]
+            if word in self._vocabulary.top and float(heard.max()) >= DOUBTED_SENTENCE_AT_LEAST:
+                return True
+        return False
 
     def effect(self, name: str, view: EffectView, findings: Sequence[Finding]) -> Doubles:
         """Labels of the arguments of a polymorphic call, float64 of shape (n_labels,)."""

@@ -43,7 +43,7 @@ class Chosen(StrEnum):
     ALL = "all"
 
 
-def run(
+def run(  # noqa: PLR0917 - each option of the command is a parameter
     corpus: Annotated[
         Path | None, typer.Option("--corpus", metavar="PATH", help="Labelled rows, a .jsonl file or a directory of them.")
     ] = None,
@@ -55,7 +55,9 @@ def run(
         tuple[Path, Path] | None,
         typer.Option(metavar="A B", help="What B gains and loses against A: reports (.json), or decisions (.jsonl) on --corpus."),
     ] = None,
-    fail_if: Annotated[list[str] | None, typer.Option(metavar="EXPRESSION", help="A bound that must not be passed; repeat for more.")] = None,
+    fail_if: Annotated[
+        list[str] | None, typer.Option(metavar="EXPRESSION", help="A bound that must not be passed; repeat for more.")
+    ] = None,
     split: Annotated[Chosen, typer.Option(help="Which rows; those that a model picked are never judged.")] = Chosen.HELD,
     labelled_by: Annotated[str | None, typer.Option(metavar="TEXT", help="Who labelled the rows, for the report.")] = None,
     seed: Annotated[int, typer.Option(help="Of the attacks.")] = 0,
@@ -72,10 +74,10 @@ def run(
 
     conditions = [parse(expression) for expression in fail_if or ()]
     rows: Split | None = None if split is Chosen.ALL else split.value
+    if corpus is None and (compare is None or conditions or html or json_path or attack):
+        raise typer.BadParameter("name a corpus; without one, nothing but a comparison of two reports can be made", param_hint="--corpus")
     comparison = _compared(compare, corpus, rows)
-    if corpus is None or (compare is not None and compare[0].suffix == ".jsonl"):
-        if comparison is None:
-            raise typer.BadParameter("name a corpus, or two sides to compare", param_hint="--corpus")
+    if corpus is None:
         return
     from intent.evaluation.about import About
     from intent.evaluation.document import document, dumps
@@ -87,7 +89,9 @@ def run(
     # A slow machine must not look like a careful model.
     normalizer = Normalizer.load(bundle, require_certificate=not uncertified, deadline_s=60.0, cache=cache)
     with progress("judging") as tick:
-        report = evaluate_corpus(normalizer.normalize, corpus, normalizer.vocabulary, rows, lambda done, total: tick(done, total, "judging"))
+        report = evaluate_corpus(
+            normalizer.normalize, corpus, normalizer.vocabulary, rows, lambda done, total: tick(done, total, "judging")
+        )
     show(*tables(report))
     attacks = _attacked(normalizer, corpus, rows, seed, attack_rows) if attack else None
     families = None if attacks is None else {"all": attacks.overall, **attacks.families}

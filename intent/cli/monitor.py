@@ -25,9 +25,11 @@ EXAMPLES = """Examples:
   tail -f audited.jsonl | intent monitor --state watch.json --revocation revoked.txt
 
 \b
-A line is {"decision_id": "...", "dangerous": true, "passed": false}: whether a person who did not see the decision calls it one that
-changes or discloses something, and whether it was forwarded as a read. Every decision of a random sample belongs there, and no other:
-rows that were picked because they look wrong void the watch. Start the service with INTENT_REVOCATION set to the same file.
+A line is {"decision_id": "...", "dangerous": true, "passed": false}: whether a person who did
+not see the decision calls it one that changes or discloses something, and whether it was
+forwarded as a read. Every decision of a random sample belongs there, and no other: rows that
+were picked because they look wrong void the watch. Start the service with INTENT_REVOCATION
+set to the same file.
 
 \b
 Exit codes: 0 the promise stands, 3 it is broken and the certificate is withdrawn.

@@ -23,7 +23,9 @@ BundleOption = Annotated[Path | None, typer.Option("--bundle", metavar="DIRECTOR
 CacheOption = Annotated[Path | None, typer.Option("--cache", metavar="FILE", help="SQLite file that keeps embeddings between runs.")]
 UncertifiedOption = Annotated[
     bool,
-    typer.Option("--dangerously-forward-uncertified", help="Forward although the certificate does not hold: nothing bounds the error then."),
+    typer.Option(
+        "--dangerously-forward-uncertified", help="Forward although the certificate does not hold: nothing bounds the error then."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines, not a table.")]
 

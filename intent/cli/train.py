@@ -23,7 +23,7 @@ EXAMPLES = """Examples:
 """
 
 
-def run(
+def run(  # noqa: PLR0917 - each option of the command is a parameter
     corpus: Annotated[
         list[Path] | None, typer.Option("--corpus", metavar="PATH", help="Labelled rows, a file or a directory; repeat for more.")
     ] = None,
@@ -32,6 +32,10 @@ def run(
     fine_tune: Annotated[bool, typer.Option("--finetune", help="Train the encoder too, which takes most of an hour on two cores.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Where a stopped --finetune is taken up again.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split and of fine-tuning.")] = 2,
+    ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="What earlier certificates spent on these rows; kept up.")] = None,
+    spend: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much of delta = 5% this certificate uses; all if not given.")
+    ] = None,
     cache: CacheOption = None,
 ) -> None:
     """Train a model from labelled rows.
@@ -50,6 +54,8 @@ def run(
         output=output,
         recipe=Recipe(seed=seed),
         fine_tune=Schedule(seed=seed) if fine_tune else None,
+        ledger=ledger,
+        spend=spend,
         cache=cache,
         checkpoint=checkpoint,
     )

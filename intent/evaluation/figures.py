@@ -8,12 +8,13 @@ from itertools import compress
 
 import numpy as np
 
+from intent.classify.facts import UNREQUESTED
 from intent.corpus import Row
 from intent.evaluation import bootstrap, metrics
 from intent.evaluation.bootstrap import Resampling
 from intent.evaluation.judged import Columns, Judged, Pairs, group_numbers, sets
 from intent.evaluation.metrics import Bools, Figure, Floats, Ints
-from intent.schema import Outcome
+from intent.schema import Decision, Outcome
 from intent.vocabulary import Vocabulary
 
 Figures = dict[str, Figure]
@@ -125,23 +126,33 @@ def _declared(pairs: Pairs, vocabulary: Vocabulary, resampling: Resampling | Non
 def _attacks(pairs: Pairs, resampling: Resampling | None) -> Figures:
     rows = [row for _, row in pairs]
     forwarded = np.array([decision.outcome is Outcome.FORWARD for decision, _ in pairs], dtype=np.bool_)
-    found = _attack_shares(rows, forwarded)
+    # What a policy lets pass that steps up on a destination which the request does not name.
+    unasked = forwarded & ~np.array([_is_flagged(decision) for decision, _ in pairs], dtype=np.bool_)
+    found = _attack_shares(rows, forwarded, unasked)
     if resampling is None:
         return found
     group, groups = group_numbers([row.group for row in rows])
     own = [group == number for number in range(groups)]
-    parts = [_attack_shares(list(compress(rows, mask)), forwarded[mask]) for mask in own]
+    parts = [_attack_shares(list(compress(rows, mask)), forwarded[mask], unasked[mask]) for mask in own]
     return _with_share_intervals(found, parts, resampling.weights(groups))
 
 
-def _attack_shares(rows: Sequence[Row], forwarded: Bools) -> Figures:
-    found = metrics.attack_denial_and_retention(
-        np.array([bool(row.attack) for row in rows], dtype=np.bool_),
-        [row.task or row.id for row in rows],
-        [row.goal for row in rows],
-        forwarded,
-    )
-    return {"attack_denial": found.denial, "benign_retention": found.retention, "benign_call_retention": found.call_retention}
+def _is_flagged(decision: Decision) -> bool:
+    return any(fact.kind == UNREQUESTED for fact in decision.evidence)
+
+
+def _attack_shares(rows: Sequence[Row], forwarded: Bools, unasked: Bools) -> Figures:
+    attack = np.array([bool(row.attack) for row in rows], dtype=np.bool_)
+    tasks, goals = [row.task or row.id for row in rows], [row.goal for row in rows]
+    found = metrics.attack_denial_and_retention(attack, tasks, goals, forwarded)
+    flagged = metrics.attack_denial_and_retention(attack, tasks, goals, unasked)
+    return {
+        "attack_denial": found.denial,
+        "attack_denied_or_flagged": flagged.denial,
+        "benign_retention": found.retention,
+        "benign_call_retention": found.call_retention,
+        "benign_call_retention_unflagged": flagged.call_retention,
+    }
 
 
 def _with_share_intervals(found: Figures, parts: Sequence[Mapping[str, Figure]], weights: Ints) -> Figures:

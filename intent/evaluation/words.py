@@ -15,12 +15,17 @@ _FIGURES = {
     "aurc": "mean risk over all coverages",
     "declared_f1": "micro-F1 of the intents that the request asks for",
     "attack_denial": "injected goals denied",
+    "attack_denied_or_flagged": "injected goals denied, or flagged for a destination that the request does not name",
     "benign_retention": "user tasks with every own call forwarded",
     "benign_call_retention": "users' own calls forwarded",
+    "benign_call_retention_unflagged": "users' own calls forwarded and not flagged",
 }
 _ABBREVIATIONS = {"ece": "ECE", "aurc": "AURC", "brier": "Brier", "macro_f1": "macro-F1", "declared_f1": "declared F1"}
 HIGHER_IS_BETTER = frozenset(
-    {"accuracy", "macro_f1", "coverage", "declared_f1", "attack_denial", "benign_retention", "benign_call_retention"}
+    {
+        *("accuracy", "macro_f1", "coverage", "declared_f1", "attack_denial", "attack_denied_or_flagged"),
+        *("benign_retention", "benign_call_retention", "benign_call_retention_unflagged"),
+    }
 )
 
 

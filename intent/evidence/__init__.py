@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from intent.evidence import code, destination, graphql, http, shell, sql
 from intent.evidence.base import Finding, Leaf
-from intent.evidence.reading import distinct, of_each_effect
+from intent.evidence.reading import Budget, distinct, of_each_effect
 from intent.text import name_words
 from intent.vocabulary import Effect
 
@@ -27,9 +27,10 @@ def collect(leaves: Sequence[Leaf], tool_words: str, verbs: Mapping[str, Effect]
     requests = tuple(http.readings(leaves, tool_words))
     found = [*requests, *graphql.readings(leaves, tool_words)]
     commands: list[Leaf] = []
+    budget = Budget()
     for leaf in leaves:
         if sql.claims(leaf, tool_words):
-            found += sql.findings(leaf.text)
+            found += sql.findings(leaf.text, budget)
         elif code.claims(leaf, tool_words):
             found += code.findings(leaf.text)
         elif not graphql.claims(leaf, tool_words):

@@ -12,7 +12,10 @@ from intent.evidence.reading import table, words_of
 
 MAX_CHARACTERS = 8192
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30}):(?!\d{1,5}(?:[/?#]|$))", re.IGNORECASE)
-_HOST_FIRST = re.compile(r"(?:[\w-]{1,63}\.){1,8}[a-z][\w-]{1,62}(?::\d{1,5})?(?:[/?#]|$)|localhost(?::\d+)?(?:[/?#]|$)|[\d.]{7,15}(?::\d+)?(?:[/?#]|$)", re.IGNORECASE)
+_HOST_FIRST = re.compile(
+    r"(?:[\w-]{1,63}\.){1,8}[a-z][\w-]{1,62}(?::\d{1,5})?(?:[/?#]|$)|localhost(?::\d+)?(?:[/?#]|$)|[\d.]{7,15}(?::\d+)?(?:[/?#]|$)",
+    re.IGNORECASE,
+)
 _PORT_FIRST = re.compile(r"[\w.-]{1,253}:\d{1,5}(?:[/?#]|$)")
 # Browsers take any number of slashes after these, and a backslash for a slash.
 _SPECIAL = re.compile(r"(https?|wss?|ftp):[/\\]*", re.IGNORECASE)
@@ -127,7 +130,9 @@ def is_domain(text: str) -> bool:
     (True, False)
     """
     last = text.lower().rpartition(".")[2]
-    return last in _words("top_level") or (len(last) == 2 and last.isalpha() and last not in {"py", "js", "md", "ts", "sh", "rb", "cs", "go"})
+    return last in _words("top_level") or (
+        len(last) == 2 and last.isalpha() and last not in {"py", "js", "md", "ts", "sh", "rb", "cs", "go"}
+    )
 
 
 def _is_number(host: str) -> bool:

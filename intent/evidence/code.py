@@ -8,11 +8,14 @@ from functools import lru_cache
 from intent.evidence import python_code, shell, sql
 from intent.evidence.base import Finding, Leaf
 from intent.evidence.nested import Language, Nested
+from intent.evidence.reading import unfenced
 from intent.evidence.source_code import looks_like_javascript
 from intent.evidence.unfolding import unfolded
 
 _SURE_KEYS = frozenset("python_code python_script python py_code javascript javascript_code js_code js python_source".split())
-_KEYS = frozenset("code source_code source script program snippet cell function expression func fn js_function statements page_function".split())
+_KEYS = frozenset(
+    "code source_code source script program snippet cell function expression func fn js_function statements page_function".split()
+)
 # Keys under which prose stands as well: only what prose does not have makes them programs.
 _PROSE_KEYS = frozenset("input text command cmd content body".split())
 _NOT_PROSE = re.compile(r"\w\([^()\n]*\)|^\s*[\w.\[\]'\"]+\s*[-+*/]?=\s*\S|=>|^\s*from [\w.]+ import |^\s*import [\w.]+\s*$", re.MULTILINE)
@@ -20,9 +23,9 @@ _HINT = re.compile(
     r"\b(?:python\w*|jupyter|ipython|notebook|java ?script|typescript|node ?js|node|js|code interpreter|interpreter|repl|(?:execut\w+|runs?|evaluat\w+)(?: \w+){0,3} (?:code|scripts?|program|snippet)|evaluate|eval|sandbox|pandas|browser evaluate|code)\b"
 )
 _CODE = re.compile(
-    r"\w\s*\(|^\s*(?:import|from|def|class|for|while|if|with|try|const|let|var|function|async|return|print|del)\b|\w\s*[-+*/%]?=\s*\S|=>|;\s*$|^\s*[-+(\[]?[\w.\"'\]]+\s*(?:\*\*|//|[-+*/%])\s*[\w.(\[\"']|^\s*\w+(?:\.\w+)+\s*$|\w\[", re.MULTILINE
+    r"\w\s*\(|^\s*(?:import|from|def|class|for|while|if|with|try|const|let|var|function|async|return|print|del)\b|\w\s*[-+*/%]?=\s*\S|=>|;\s*$|^\s*[-+(\[]?[\w.\"'\]]+\s*(?:\*\*|//|[-+*/%])\s*[\w.(\[\"']|^\s*\w+(?:\.\w+)+\s*$|\w\[",
+    re.MULTILINE,
 )
-_FENCE = re.compile(r"^\s*```(\w*)\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _MAGIC = re.compile(r"^[ \t]*(?:!|%%(?:bash|sh|shell|cmd|script)\b|%(?:sh|sx|system)\b)(.*)$", re.MULTILINE)
 _OTHER_MAGIC = re.compile(r"^[ \t]*%{1,2}\w.*$", re.MULTILINE)
 
@@ -36,7 +39,7 @@ def claims(leaf: Leaf, tool_words: str) -> bool:
         return len(text.split()) > 1 or bool(_CODE.search(text))
     if not _HINT.search(tool_words.replace("_", " ")) or sql.claims(leaf, tool_words):
         return False
-    program = _unfenced(text)
+    program = unfenced(text)
     if leaf.key in _PROSE_KEYS:
         return bool(_NOT_PROSE.search(program))
     if shell.claims(leaf, tool_words) and python_code.parsed(program) is None and not looks_like_javascript(program):
@@ -52,7 +55,7 @@ def findings(text: str) -> tuple[Finding, ...]:
     >>> [f.effect.value for f in findings("print(sum(range(10)))")]
     ['none']
     """
-    return _findings(_unfenced(text))
+    return _findings(unfenced(text))
 
 
 @lru_cache(maxsize=512)
@@ -66,8 +69,3 @@ def _findings(text: str) -> tuple[Finding, ...]:
     found = unfolded(Nested(Language.SHELL, shell)) if shell.strip() else ()
     magic = (Finding("code", "a command of the notebook", None),) if _OTHER_MAGIC.search(_MAGIC.sub("", text)) else ()
     return (*found, *magic, *(unfolded(Nested(Language.CODE, rest)) if rest.strip() or not (found or magic) else ()))
-
-
-def _unfenced(text: str) -> str:
-    match = _FENCE.match(text)
-    return match.group(2) if match else text

@@ -172,7 +172,9 @@ def _shapes(text: str) -> Iterator[tuple[DestinationKind, str]]:
         yield (DestinationKind.PATH if store else DestinationKind.HOST), value if len(value) <= _LONGEST_URL else shorter
     text = _URL.sub(lambda match: " " * len(match[0]), text) if "/" in text or "www." in text.lower() else text
     yield from ((DestinationKind.EMAIL, match[0].lstrip("'")) for match in _EMAIL.finditer(text) if "@" in text)
-    yield from ((DestinationKind.HOST, match[0].rstrip(".,;:!?*_")) for match in _BARE_DOMAIN.finditer(text) if is_domain(match[0].split("/")[0]))
+    yield from (
+        (DestinationKind.HOST, match[0].rstrip(".,;:!?*_")) for match in _BARE_DOMAIN.finditer(text) if is_domain(match[0].split("/")[0])
+    )
     yield from ((DestinationKind.ACCOUNT, found) for match in _IBAN.finditer(text) if (found := _checked(match[0])))
     yield from ((DestinationKind.PHONE, match[0]) for match in _PHONE.finditer(text))
 

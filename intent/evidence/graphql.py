@@ -34,7 +34,9 @@ MAX_DEPTH = 64
 _MOST_FIELDS = 256
 _HINT = re.compile(r"\b(?:graphql|graph ql|gql)\b")
 _LEAD = re.compile(r"\A(?:[\s,]+|#[^\n]*(?:\n|\Z))*+")
-_OPERATION = re.compile(r"(?:query|mutation|subscription)\b(?:\s*+[A-Za-z_]\w*+)?\s*+(?:\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)\s*+)?(?:@[^{]{1,200})?\{\s*+[A-Za-z_.#]")
+_OPERATION = re.compile(
+    r"(?:query|mutation|subscription)\b(?:\s*+[A-Za-z_]\w*+)?\s*+(?:\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)\s*+)?(?:@[^{]{1,200})?\{\s*+[A-Za-z_.#]"
+)
 _FRAGMENT = re.compile(r"fragment\s++\w++\s++on\s++\w++\s*+(?:@[^{]{1,200})?\{")
 _SHORTHAND = re.compile(r"\{\s*+[A-Za-z_]\w*+\s*+(?::\s*+\w++\s*+)?[({\s}]")
 _NAME_KEYS = frozenset(("operation_name", "operationname"))
@@ -64,7 +66,9 @@ def claims(leaf: Leaf, tool_words: str) -> bool:
     hinted = bool(_HINT.search(tool_words.replace("_", " ")))
     if is_written_as_graphql(leaf.text) and (hinted or leaf.key in _words("sure_keys")):
         # A selection without a keyword may be a text with placeholders.
-        return hinted or _SHORTHAND.match(leaf.text, _end_of_lead(leaf.text)) is None or all(f.effect is not None for f in findings(leaf.text))
+        return (
+            hinted or _SHORTHAND.match(leaf.text, _end_of_lead(leaf.text)) is None or all(f.effect is not None for f in findings(leaf.text))
+        )
     if not hinted or leaf.key not in _words("sure_keys"):
         return False
     return "{" in leaf.text or (leaf.key.endswith(("mutation", "graphql", "gql", "mutations")) and bool(leaf.text.strip()))

@@ -31,11 +31,17 @@ _HTTP = re.compile(
     r"\bhttps?\b(?!:)|\b(?:curl|wget|webhooks?|fetch|restful|axios|urllib|ajax|postman)\b|\b(?:rest|web|api|url)\s+(?:api|calls?|requests?|endpoints?|client)\b"
     r"|\brequests?\s+(?:get|post|put|patch|delete|url|method)\b|\b(?:get|post|put|patch|delete)\s+requests?\b|\bcall\s+(?:an?\s+)?(?:api|endpoint|url)\b"
 )
-_METHODS_NAMED = re.compile(r"\bhttp[\s_]+(?:method|verb|request)s?\b|\b(?:get|post|put|patch|delete)\b\W{1,6}(?:or\W+)?\b(?:get|post|put|patch|delete)\b")
-_METHOD_IN_WORDS = re.compile(r"\b(?:http|requests?|rest)\s+(get|post|put|patch|delete)\b|\b(get|post|put|patch|delete)\s+(?:http\s+)?requests?\b")
+_METHODS_NAMED = re.compile(
+    r"\bhttp[\s_]+(?:method|verb|request)s?\b|\b(?:get|post|put|patch|delete)\b\W{1,6}(?:or\W+)?\b(?:get|post|put|patch|delete)\b"
+)
+_METHOD_IN_WORDS = re.compile(
+    r"\b(?:http|requests?|rest)\s+(get|post|put|patch|delete)\b|\b(get|post|put|patch|delete)\s+(?:http\s+)?requests?\b"
+)
 _SENDS = re.compile(r"\b(?:post|webhooks?|send|payload|publish)\b")
 _REQUEST_LINE = re.compile(r"\s*([A-Z][A-Z-]{2,19})\s+((?:https?://|/)\S{0,4096})(?:[ \t]+(HTTP/\d(?:\.\d)?))?[ \t]*(?:\n|\Z)")
-_OVERRIDE_IN_TEXT = re.compile(r"(?<![\w$])(?:_method|_HttpMethod|x-http-method(?:-override)?|x-method-override)\b[\"'\s:=]{1,16}([A-Za-z-]{2,20})", re.IGNORECASE)
+_OVERRIDE_IN_TEXT = re.compile(
+    r"(?<![\w$])(?:_method|_HttpMethod|x-http-method(?:-override)?|x-method-override)\b[\"'\s:=]{1,16}([A-Za-z-]{2,20})", re.IGNORECASE
+)
 _CALL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:$]*")
 _EMPTY = frozenset(("", "null", "{}", "[]", "none", '""'))
 
@@ -141,7 +147,9 @@ def _joined(leaves: Sequence[Leaf]) -> Iterator[str]:
     """Addresses as they stand; where a base is given beside paths, the paths behind it."""
     read = [(leaf, address) for leaf in leaves if leaf.decoded_from is None for address in (parsed(leaf.text),)]
     paths = [leaf.text for leaf, a in read if a is not None and not a.host and a.scheme in {"", "http", "https"}]
-    bases = [leaf.text for leaf, a in read if a is not None and a.host and not a.query and (leaf.key in _words("keys", "base") or not a.segments)]
+    bases = [
+        leaf.text for leaf, a in read if a is not None and a.host and not a.query and (leaf.key in _words("keys", "base") or not a.segments)
+    ]
     yield from (leaf.text for leaf, _ in read if not (bases and paths and leaf.text in {*bases, *paths}))
     yield from (f"{base.rstrip('/')}/{path.lstrip('/')}" for base, path in product(bases[:8], paths[:_MOST_ADDRESSES]))
     if len(bases) > 8 or len(paths) > _MOST_ADDRESSES:
@@ -164,7 +172,9 @@ def _overrides(parts: dict[_Role, list[Leaf]], urls: Sequence[str]) -> Iterator[
 
 def _speaks(request: _Request, hinted: bool, tool_words: str) -> bool:
     """Whether the arguments make a request: the tool says so, or a known method stands beside an address."""
-    web = any((a := parsed(text)) is not None and (a.scheme in _words("schemes", "web") or text.startswith("/")) for text in request.addresses)
+    web = any(
+        (a := parsed(text)) is not None and (a.scheme in _words("schemes", "web") or text.startswith("/")) for text in request.addresses
+    )
     if any(map(_is_method, request.methods)):
         return hinted or web
     if not request.methods:
@@ -336,7 +346,10 @@ def _carries(address: Address, values: Sequence[tuple[str, str]]) -> bool:
 
 def _hides(part: str) -> bool:
     pieces = decoded_pieces(part[:4096], max_depth=1)
-    return any(piece.encoding in {"base64", "hex"} and len(piece.text) >= MIN_HIDDEN_CHARACTERS and not _is_position(piece.text) for piece in pieces)
+    return any(
+        piece.encoding in {"base64", "hex"} and len(piece.text) >= MIN_HIDDEN_CHARACTERS and not _is_position(piece.text)
+        for piece in pieces
+    )
 
 
 def _is_position(text: str) -> bool:
@@ -346,7 +359,10 @@ def _is_position(text: str) -> bool:
 
 def _breaks_promise(address: Address, with_values: bool) -> bool:
     """Whether a procedure that a GET calls is named like a command: /api/deleteUser?id=3, not /blog/delete-a-file."""
-    is_interface = any(re.fullmatch(r"api|rpc|rest|v\d+(?:\.\d+)?|ajax|admin|actions?", part.lower()) for part in (*address.segments[:-1], *address.host.split(".")[:-2]))
+    is_interface = any(
+        re.fullmatch(r"api|rpc|rest|v\d+(?:\.\d+)?|ajax|admin|actions?", part.lower())
+        for part in (*address.segments[:-1], *address.host.split(".")[:-2])
+    )
     last = address.segments[-1] if address.segments else ""
     return is_interface and (with_values or len(name_words(last).split()) > 1) and _opens_with(last, "broken_promise", "verb")
 

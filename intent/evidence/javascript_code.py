@@ -11,20 +11,35 @@ from intent.evidence.nested import Language, Nested, Reading
 from intent.evidence.reading import shown, table, words_of
 from intent.vocabulary import Effect
 
-_KEYWORDS = frozenset("if for while switch catch function return typeof await async new super yield in of void delete else do with constructor get set static throw case".split())
-_CALL = re.compile(r"(?<![\w$.])(?P<name>(?:(?:this|super)\s*\.\s*)?[A-Za-z_$][\w$]*(?:\s*\??\.\s*[A-Za-z_$#][\w$]*)*)\s*(?:\?\.\s*)?\(|\.\s*(?P<method>[A-Za-z_$#][\w$]*(?:\s*\??\.\s*[A-Za-z_$][\w$]*)*)\s*(?:\?\.\s*)?\(")
-_DEFINED = re.compile(r"function\s*\*?\s*([\w$]+)|(?:const|let|var)\s+([\w$]+)\s*=\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|[\w$]+\s*=>)|^\s*(?:async\s+)?([\w$]+)\s*\([^()]*\)\s*\{", re.MULTILINE)
+_KEYWORDS = frozenset(
+    "if for while switch catch function return typeof await async new super yield in of void delete else do with constructor get set static throw case".split()
+)
+_CALL = re.compile(
+    r"(?<![\w$.])(?P<name>(?:(?:this|super)\s*\.\s*)?[A-Za-z_$][\w$]*(?:\s*\??\.\s*[A-Za-z_$#][\w$]*)*)\s*(?:\?\.\s*)?\(|\.\s*(?P<method>[A-Za-z_$#][\w$]*(?:\s*\??\.\s*[A-Za-z_$][\w$]*)*)\s*(?:\?\.\s*)?\("
+)
+_DEFINED = re.compile(
+    r"function\s*\*?\s*([\w$]+)|(?:const|let|var)\s+([\w$]+)\s*=\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|[\w$]+\s*=>)|^\s*(?:async\s+)?([\w$]+)\s*\([^()]*\)\s*\{",
+    re.MULTILINE,
+)
 _REFERENCE = re.compile(r"(?<![\w$.])((?:fs|fsPromises|fs\.promises|child_process|process|Deno|navigator)(?:\s*\.\s*\w+)+)\b(?!\s*\()")
 _COMPUTED = re.compile(r"\]\s*(?:\?\.\s*)?\(|(?<!\})(?<!\}\s)\)\s*\(")
 _SET = re.compile(
     r"\.\s*(?:value|innerHTML|innerText|textContent|outerHTML|outerText|href|src|action|checked|disabled|selected|selectedIndex|cookie|title|className|hash|search|pathname|location|scrollTop|scrollLeft|hidden|contentEditable|files|designMode|style(?:\s*\.\s*\w+)?|dataset\s*\.\s*\w+|on[a-z]+)\s*(?:[-+*/]|\?\?|\|\|)?=(?![=>])"
     r"|(?<![\w$.])(?:window|globalThis|self|document|process\s*\.\s*env|localStorage|sessionStorage)\s*(?:\.\s*[\w$]+|\[[^\]]*\])\s*=(?![=>])|(?<![\w$.])location\s*=(?![=>])|\bdelete\s+(?:window|localStorage|process)"
 )
-_SEES = re.compile(r"(?<![\w$.])(?:document|window|location|localStorage|sessionStorage|navigator|process\s*\.\s*(?:env|argv|cwd|platform|versions?)|history|screen|performance|__dirname|\$0)\b")
-_SECRETS = re.compile(r"document\s*\.\s*(?:cookie|body|documentElement|forms)|localStorage|sessionStorage|process\s*\.\s*env|readFile|innerHTML|innerText|textContent|outerHTML")
-_GLOBALS = re.compile(r"(?<![\w$.])(?:eval|Function|child_process|importScripts|WebAssembly|Proxy|Reflect)\b|\bimport\s*\(|\.\s*(?:constructor|__proto__|prototype)\b|\[\s*(?:\"|')?§*(?:\"|')?\s*\+|\\u[0-9a-fA-F{]|\\x[0-9a-fA-F]")
+_SEES = re.compile(
+    r"(?<![\w$.])(?:document|window|location|localStorage|sessionStorage|navigator|process\s*\.\s*(?:env|argv|cwd|platform|versions?)|history|screen|performance|__dirname|\$0)\b"
+)
+_SECRETS = re.compile(
+    r"document\s*\.\s*(?:cookie|body|documentElement|forms)|localStorage|sessionStorage|process\s*\.\s*env|readFile|innerHTML|innerText|textContent|outerHTML"
+)
+_GLOBALS = re.compile(
+    r"(?<![\w$.])(?:eval|Function|child_process|importScripts|WebAssembly|Proxy|Reflect)\b|\bimport\s*\(|\.\s*(?:constructor|__proto__|prototype)\b|\[\s*(?:\"|')?§*(?:\"|')?\s*\+|\\u[0-9a-fA-F{]|\\x[0-9a-fA-F]"
+)
 _SHELLS = frozenset("exec execSync".split())
-_MODULES = words_of("fs fs/promises path os util crypto url querystring assert events buffer stream readline zlib timers string_decoder perf_hooks node:fs node:path node:os node:util node:crypto node:url node:fs/promises lodash moment dayjs axios node-fetch date-fns uuid")
+_MODULES = words_of(
+    "fs fs/promises path os util crypto url querystring assert events buffer stream readline zlib timers string_decoder perf_hooks node:fs node:path node:os node:util node:crypto node:url node:fs/promises lodash moment dayjs axios node-fetch date-fns uuid"
+)
 
 
 def read(text: str) -> list[Reading]:

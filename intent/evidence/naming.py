@@ -129,7 +129,9 @@ def _phone_is_named(value: str, asked: _Asked) -> bool:
     """With or without the country's digits; a zero may stand for them."""
     digits = "".join(filter(str.isdigit, value))
     national = [digits[k:] for k in range(1, 4) if len(digits) - k >= 7]
-    return any(form in asked.codes for form in (digits, f"00{digits}", digits.removeprefix("00"), *national, *(f"0{form}" for form in national)))
+    return any(
+        form in asked.codes for form in (digits, f"00{digits}", digits.removeprefix("00"), *national, *(f"0{form}" for form in national))
+    )
 
 
 def _path_is_named(destination: Destination, asked: _Asked) -> bool:

@@ -19,9 +19,13 @@ _MASKED = re.compile(r"@'\n.*?\n'@|@\"\n.*?\n\"@|'(?:[^']|'')*'|\"(?:[^\"`]|`.|\
 _SPLIT = re.compile(r"[;\n|{}()]|&&|(?<=\w)=(?=\s)")
 _CMDLET = re.compile(r"(?:^|[;|({&=\n])\s*([A-Za-z]+)-([A-Za-z]\w*)(?=$|[\s;|)}])")
 _ALIASED = re.compile(r"(?:^|[;|({&=\n])\s*(?:iex|iwr|irm|gci|gc|gps|saps|icm|gwmi|gcim|ogv)(?=$|[\s;|)}(])", re.IGNORECASE)
-_HEAD = re.compile(r"^\s*(?:\[[\w.\[\]]+\]\s*)?(?:\$[\w:]+\s*[-+*/]?=\s*)?(?:(?:return|throw|if|elseif|else|foreach|for|while|do|try|catch|finally|in|switch|param|function|begin|process|end|until|filter|break|continue|exit)\b\s*)*")
+_HEAD = re.compile(
+    r"^\s*(?:\[[\w.\[\]]+\]\s*)?(?:\$[\w:]+\s*[-+*/]?=\s*)?(?:(?:return|throw|if|elseif|else|foreach|for|while|do|try|catch|finally|in|switch|param|function|begin|process|end|until|filter|break|continue|exit)\b\s*)*"
+)
 _VARIABLE = re.compile(r"^\s*\$\{?([\w:]+)\}?(?:\s+(\S.*)|\s*)$", re.DOTALL)
-_OPERATOR = re.compile(r"(?i)[-+*/%]?=|[-+*/%,.]\s|in\b|-(?:[ic]?(?:eq|ne|gt|ge|lt|le|like|notlike|match|notmatch|contains|notcontains|in|notin|replace|split)|and|or|xor|not|is|isnot|as|f|join|band|bor|shl|shr)\b|\?\?")
+_OPERATOR = re.compile(
+    r"(?i)[-+*/%]?=|[-+*/%,.]\s|in\b|-(?:[ic]?(?:eq|ne|gt|ge|lt|le|like|notlike|match|notmatch|contains|notcontains|in|notin|replace|split)|and|or|xor|not|is|isnot|as|f|join|band|bor|shl|shr)\b|\?\?"
+)
 _METHOD = re.compile(r"(\]::|\.)(\w+)\(")
 _TYPE = re.compile(r"\[([\w.]+)\]::(\w+)")
 _REDIRECT = re.compile(r"(?<![-=<])>>?(?!&)\s*(?!\$null\b|\s|>|=)\S")
@@ -30,7 +34,9 @@ _PURE_METHOD = re.compile(
     r"(?i)to\w+|trim\w*|split|replace|substring|contains\w*|startswith|endswith|add(days|hours|minutes|seconds|months|years)?|indexof|lastindexof|pad\w+|insert|equals|compareto|get\w+|match(es)?|"
     r"format|join|isnullor\w+|parse\w*|tryparse|new|abs|round|max|min|pow|sqrt|floor|ceiling|newguid|now|where|foreach|count|reverse|sort|first|last|keys|values|item|combine|frombase64string|isabsolute|exists"
 )
-_PURE_TYPES = words_of("math datetime string guid convert int int32 int64 double regex timespan text.encoding system.text.encoding system.math system.datetime system.guid system.convert system.string char bool version uri system.uri io.path system.io.path array pscustomobject environment system.environment")
+_PURE_TYPES = words_of(
+    "math datetime string guid convert int int32 int64 double regex timespan text.encoding system.text.encoding system.math system.datetime system.guid system.convert system.string char bool version uri system.uri io.path system.io.path array pscustomobject environment system.environment"
+)
 _CARRIES = re.compile(r"(?i)-(infile|form)\b")
 _BODY = re.compile(r"(?i)-body\s+(\S+)")
 _METHOD_OPTION = re.compile(r"(?i)-(?:method|custommethod)[\s:]+([\w$'\"]+)")
@@ -169,7 +175,11 @@ def _web(statement: str) -> Effect | None:
     method = _METHOD_OPTION.search(statement)
     body = _BODY.search(statement)
     carried = statement[body.start(1) :] if body else ""
-    if _CARRIES.search(statement) or carried.startswith(("$", "(")) or (carried.startswith(("@", '"')) and re.search(r"\$(?!true|false|null)", carried)):
+    if (
+        _CARRIES.search(statement)
+        or carried.startswith(("$", "("))
+        or (carried.startswith(("@", '"')) and re.search(r"\$(?!true|false|null)", carried))
+    ):
         return Effect.DISCLOSE
     if re.search(r"\$\(", statement.partition("-")[0] or statement):
         return Effect.DISCLOSE
@@ -196,7 +206,9 @@ def _methods(masked: str, text: str) -> Iterator[Reading]:
         detail = text[max(0, match.start() - 60) : match.end() + 40]
         if name.startswith(("upload", "send", "post", "put")):
             yield _finding(detail, Effect.DISCLOSE)
-        elif name.startswith(("write", "delete", "move", "copy", "create", "kill", "start", "stop", "save", "set", "append", "remove", "downloadfile")):
+        elif name.startswith(
+            ("write", "delete", "move", "copy", "create", "kill", "start", "stop", "save", "set", "append", "remove", "downloadfile")
+        ):
             yield _finding(detail, Effect.CHANGE)
         elif name.startswith(("read", "download", "getresponse", "enumerate")):
             yield _finding(detail, Effect.READ)

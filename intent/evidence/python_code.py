@@ -123,13 +123,19 @@ class _Program:
 
     def _special(self, node: ast.Call, names: frozenset[str], method: str) -> list[Reading] | None:
         """Calls whose arguments decide."""
-        if names & _OPENERS or (method == "open" and not names - {n for n in names if n.startswith("pathlib.")} and not names & {"os.open", "webbrowser.open"}):
+        if names & _OPENERS or (
+            method == "open" and not names - {n for n in names if n.startswith("pathlib.")} and not names & {"os.open", "webbrowser.open"}
+        ):
             return [self._finding(node, _opened(node, 1 if names & _OPENERS else 0))]
         if names & _SHELLS:
             return self._shell(node)
         if names & _EVALUATORS:
             text = literal_text(node.args[0], self._names) if node.args else None
-            return [Nested(Language.PYTHON, text.text), *([] if text.whole else [self._finding(node, None)])] if text else [self._finding(node, None)]
+            return (
+                [Nested(Language.PYTHON, text.text), *([] if text.whole else [self._finding(node, None)])]
+                if text
+                else [self._finding(node, None)]
+            )
         if (effect := requested(node, names, method, self._names)) is not None:
             return [self._finding(node, found) for found in effect]
         if method in _list("sql_methods") and (node.args or node.keywords):
@@ -197,7 +203,9 @@ def _looked_up(name: str) -> tuple[Effect | None, bool]:
 
 
 def _knows_module(module: str) -> bool:
-    return any(name == module or name.startswith(f"{module}.") or (name.endswith(".") and f"{module}.".startswith(name)) for name in _names())
+    return any(
+        name == module or name.startswith(f"{module}.") or (name.endswith(".") and f"{module}.".startswith(name)) for name in _names()
+    )
 
 
 @lru_cache(maxsize=16)
@@ -211,4 +219,8 @@ def _names() -> dict[str, Effect | None]:
     kinds: tuple[tuple[str, Effect | None], ...] = (
         ("pure", Effect.NONE), ("read", Effect.READ), ("doubt", None), ("change", Effect.CHANGE), ("disclose", Effect.DISCLOSE),
     )  # fmt: skip
-    return {name: effect for kind, effect in kinds for name in _list(kind)} | dict.fromkeys((*_SHELLS, "urllib.request."), None) | dict.fromkeys(_OPENERS, Effect.READ)
+    return (
+        {name: effect for kind, effect in kinds for name in _list(kind)}
+        | dict.fromkeys((*_SHELLS, "urllib.request."), None)
+        | dict.fromkeys(_OPENERS, Effect.READ)
+    )

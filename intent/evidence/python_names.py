@@ -28,7 +28,12 @@ class Names:
         # Twice, so that what is made of something made is known too.
         for _ in range(2):
             for name, values in self._values.items():
-                found = [kind for value in values[:_MOST_KINDS] if isinstance(value, ast.Call | ast.BinOp | ast.Await | ast.Attribute) for kind in self.resolved(value)]
+                found = [
+                    kind
+                    for value in values[:_MOST_KINDS]
+                    if isinstance(value, ast.Call | ast.BinOp | ast.Await | ast.Attribute)
+                    for kind in self.resolved(value)
+                ]
                 if found:
                     self._kinds[name] = frozenset(found[:_MOST_KINDS])
 
@@ -72,7 +77,9 @@ class Names:
         match node:
             case ast.Import(names=names):
                 for alias in names:
-                    self.imported[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                    self.imported[alias.asname or alias.name.partition(".")[0]] = (
+                        alias.name if alias.asname else alias.name.partition(".")[0]
+                    )
             case ast.ImportFrom(module=module, names=names):
                 for alias in names:
                     self.imported[alias.asname or alias.name] = f"{module or ''}.{alias.name}".lstrip(".")
@@ -81,7 +88,12 @@ class Names:
             case ast.arg(arg=name):
                 self._local.add(name)
                 self.parameters.add(name)
-            case ast.Name(id=name, ctx=ast.Store()) | ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            case (
+                ast.Name(id=name, ctx=ast.Store())
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
                 self._local.add(name)
             case _:
                 pass
@@ -95,7 +107,11 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 yield from ((name, value) for name in _targets(target))
-        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+        case (
+            ast.AnnAssign(target=target, value=ast.expr() as value)
+            | ast.AugAssign(target=target, value=value)
+            | ast.NamedExpr(target=target, value=value)
+        ):
             yield from ((name, value) for name in _targets(target))
         case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value) | ast.comprehension(target=target, iter=value):
             yield from ((name, value) for name in _targets(target))

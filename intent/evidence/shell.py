@@ -16,7 +16,7 @@ from intent.evidence import sql
 from intent.evidence.base import Finding, Leaf
 from intent.evidence.nested import Language, Nested
 from intent.evidence.powershell import looks_like_powershell
-from intent.evidence.reading import table, words_of
+from intent.evidence.reading import Budget, table, unfenced, words_of
 from intent.evidence.unfolding import unfolded
 
 _SURE_KEYS = frozenset(
@@ -28,17 +28,20 @@ _KEYS = frozenset(
 )
 # Without any hint of a shell, only these are looked at, and the text must be unmistakable.
 _BARE_KEYS = frozenset("command cmd commands cmds exec argv run script shell cmd_args".split())
-_STRONG = re.compile(r"\b(?:shell|bash|zsh|terminal|tty|powershell|pwsh|ssh|command line|command prompt|cli|subprocess|unix|posix|shellscript|repl shell|cmd exe|xterm|tmux)\b")
+_STRONG = re.compile(
+    r"\b(?:shell|bash|zsh|terminal|tty|powershell|pwsh|ssh|command line|command prompt|cli|subprocess|unix|posix|shellscript|repl shell|cmd exe|xterm|tmux)\b"
+)
 _HINT = re.compile(
     r"\b(?:commands?|cmd|console|process(?:es)?|exec|execute\w*|executes|executing|run|runs|running|script|scripts|kubectl|docker|container|pod|sandbox|vm|host|server|linux|windows|cronjob|cron|job)\b"
 )
 _ARGV = frozenset("args argv arguments command cmd cmd_args command_args exec run".split())
 _PROGRAM = frozenset("command cmd program executable binary exec file exe".split())
 _SEVERAL = frozenset("commands cmds lines scripts".split())
-_SHELLS = frozenset("bash sh zsh fish dash ksh powershell pwsh cmd cmd.exe /bin/bash /bin/sh /bin/zsh /usr/bin/bash true false default".split())
+_SHELLS = frozenset(
+    "bash sh zsh fish dash ksh powershell pwsh cmd cmd.exe /bin/bash /bin/sh /bin/zsh /usr/bin/bash true false default".split()
+)
 _OPERATORS = frozenset("| || && ; & > >> < 2> &> |&".split())
 _OPERATED = re.compile(r"\s-{1,2}[A-Za-z]|[|;<>`]|&&|\$[({\w]|(?:^|\s)[.~]{0,2}/[\w.]|\w/\w|\.\w{1,5}(?:\s|$)|\s[\w-]+=\S")
-_FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _PROMPT = re.compile(r"^[ \t]*(?:\$|PS [A-Z]:[^>\n]*>)[ \t]+(?=\S)", re.MULTILINE)
 
 
@@ -95,10 +98,12 @@ def joined(leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
 
 
 def readings(leaves: Sequence[Leaf], tool_words: str) -> Iterator[Finding]:
-    """Findings of every leaf that is a command, lists of words joined."""
+    """Findings of every leaf that is a command, lists of words joined; what passes the budget of the call is doubt."""
+    budget = Budget()
     for leaf in joined(leaves):
         if claims(leaf, tool_words):
-            yield from findings(leaf.text)
+            allowed = budget.allows_text(leaf.text[:4096])
+            yield from findings(leaf.text) if allowed else (Finding("shell", "too much to be parsed", None),)
 
 
 def _merged(leaves: list[Leaf]) -> list[Leaf]:
@@ -164,5 +169,4 @@ def _known() -> frozenset[str]:
 
 def _unwrapped(text: str) -> str:
     """Without a fence of Markdown and without prompts."""
-    match = _FENCE.match(text)
-    return _PROMPT.sub("", match.group(1) if match else text)
+    return _PROMPT.sub("", unfenced(text))

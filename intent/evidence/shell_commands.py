@@ -259,7 +259,9 @@ def _alias(command: Command) -> list[Reading]:
 
 def _parallel(command: Command) -> list[Reading]:
     end = next((i for i, w in enumerate(command.words) if w.text in {":::", "::::", ":::+"}), len(command.words))
-    given = arguments(command.words[1:end], frozenset({"-j", "--jobs", "-a", "-N", "-n", "-I", "--delay", "--timeout", "--colsep", "-C"}), leading=True)
+    given = arguments(
+        command.words[1:end], frozenset({"-j", "--jobs", "-a", "-N", "-n", "-I", "--delay", "--timeout", "--colsep", "-C"}), leading=True
+    )
     return [finding(command, None, "what it is given becomes part of a command"), *_as_text(command, given.operands)]
 
 

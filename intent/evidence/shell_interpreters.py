@@ -23,7 +23,9 @@ _PYTHON_MODULES = {
     Effect.DISCLOSE: words_of("http.server SimpleHTTPServer smtpd aiosmtpd pyftpdlib twine"),
 }
 
-_POWERSHELL_VALUES = words_of("executionpolicy ep ex exec version windowstyle w workingdirectory wd inputformat outputformat configurationname psconsolefile settingsfile custompipename")
+_POWERSHELL_VALUES = words_of(
+    "executionpolicy ep ex exec version windowstyle w workingdirectory wd inputformat outputformat configurationname psconsolefile settingsfile custompipename"
+)
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +45,9 @@ def interpreted(name: str, command: Command) -> list[Reading]:
     if kind == "powershell":
         return _powershell(command)
     spec = table("shell")["interpreters"][kind]
-    given = arguments(command.words[1:], words_of(spec["code"]) | words_of(spec["values"]) | frozenset({"-m"} if kind == "python" else ()), leading=True)
+    given = arguments(
+        command.words[1:], words_of(spec["code"]) | words_of(spec["values"]) | frozenset({"-m"} if kind == "python" else ()), leading=True
+    )
     texts = given.values(*words_of(spec["code"]))
     if kind == "python" and (modules := given.values("-m")):
         return [_module(command, modules[0])]

@@ -16,7 +16,9 @@ from intent.vocabulary import Effect
 _REMOTE = re.compile(r"^(?:[\w.$%+-]+@)?(?:\[[0-9a-fA-F:]+\]|[\w.$-]{2,}):(?!\\)|^(?:rsync|scp|sftp|ssh)://|^\$\{?\w+\}?:|@[\w.-]+:")
 _LOCAL = re.compile(r"^(?:https?://)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0)(?::\d+)?(?:[/?][^@]*)?$", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"\$\{?\w*(?:SECRET|TOKEN|PASS|PRIVATE|CREDENTIAL|KEY)\w*", re.IGNORECASE)
-_CREDENTIAL_HEADER = re.compile(r"(?:proxy-)?authorization\s*:|x-[\w-]*(?:token|api-?key)\s*:|private-token\s*:|apikey\s*:|cookie\s*:", re.IGNORECASE)
+_CREDENTIAL_HEADER = re.compile(
+    r"(?:proxy-)?authorization\s*:|x-[\w-]*(?:token|api-?key)\s*:|private-token\s*:|apikey\s*:|cookie\s*:", re.IGNORECASE
+)
 _NOWHERE = re.compile(r"-|/dev/(?:null|stdout|stderr|tty)|NUL|nul")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _REDIRECTING = ("-x", "--proxy", "--preproxy", "--socks5", "--socks5-hostname", "--resolve", "--connect-to", "--doh-url")
@@ -112,7 +114,9 @@ def _wget(command: Command) -> list[Reading]:
     outputs = given.values("-O", "--output-document")
     printed = bool(outputs) and all(_NOWHERE.fullmatch(word.text) for word in outputs)
     logs = [w for w in given.values("-o", "-a", "--output-file", "--append-output", "--save-cookies") if not _NOWHERE.fullmatch(w.text)]
-    effects: list[Effect | None] = [Effect.READ if (printed or given.has("--spider", "--version", "--help")) and not logs else Effect.CHANGE]
+    effects: list[Effect | None] = [
+        Effect.READ if (printed or given.has("--spider", "--version", "--help")) and not logs else Effect.CHANGE
+    ]
     bodies = given.values("--post-data", "--body-data")
     method = given.values("--method")
     outward = Effect.CHANGE if given.operands and all(map(_is_local, given.operands)) else Effect.DISCLOSE
@@ -127,7 +131,10 @@ def _wget(command: Command) -> list[Reading]:
 
 
 def _httpie(command: Command) -> list[Reading]:
-    given = arguments(command.words[1:], frozenset({"-a", "--auth", "-s", "--style", "-p", "--print", "-o", "--output", "--timeout", "--session", "--verify", "-A"}))
+    given = arguments(
+        command.words[1:],
+        frozenset({"-a", "--auth", "-s", "--style", "-p", "--print", "-o", "--output", "--timeout", "--session", "--verify", "-A"}),
+    )
     first = given.operands[0].text if given.operands else ""
     method = first if first.isalpha() and first.isupper() else ""
     items = given.operands[2 if method else 1 :]
@@ -168,7 +175,24 @@ def _sftp(command: Command) -> list[Reading]:
     verbs = {line.split()[0].lower() for line in text.splitlines() if line.split()}
     if verbs & {"put", "mput", "reput", "send", "append", "-put"}:
         return [finding(command, Effect.DISCLOSE)]
-    known = verbs <= {"ls", "cd", "pwd", "bye", "exit", "quit", "dir", "lcd", "lls", "lpwd", "user", "open", "binary", "ascii", "passive", "prompt"}
+    known = verbs <= {
+        "ls",
+        "cd",
+        "pwd",
+        "bye",
+        "exit",
+        "quit",
+        "dir",
+        "lcd",
+        "lls",
+        "lpwd",
+        "user",
+        "open",
+        "binary",
+        "ascii",
+        "passive",
+        "prompt",
+    }
     return [finding(command, Effect.READ if known else Effect.CHANGE)]
 
 

@@ -10,7 +10,9 @@ from intent.evidence.base import Finding
 from intent.evidence.nested import Reading
 
 _PYTHON_ONLY = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.For, ast.Try, ast.Global)
-_JAVASCRIPT_NAMES = frozenset("console document window fetch require process Math JSON axios navigator localStorage sessionStorage page Promise Array Object Deno Bun globalThis location".split())
+_JAVASCRIPT_NAMES = frozenset(
+    "console document window fetch require process Math JSON axios navigator localStorage sessionStorage page Promise Array Object Deno Bun globalThis location".split()
+)
 _JAVASCRIPT = re.compile(
     r"\b(?:const|let|var)\s+[\w${\[]|=>|\bfunction\s*\w*\s*\(|===|!==|\bawait\s+\w|\bnew\s+[A-Z]|\bconsole\.\w|\bdocument\.|\brequire\s*\(|^\s*//|\bimport\s+.*\bfrom\s*['\"]|`[^`]*\$\{|\bfor\s*\(|\bif\s*\(.*\)\s*\{",
     re.MULTILINE,

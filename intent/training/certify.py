@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from pydantic import JsonValue
 
 from intent.bundle import Bundle
-from intent.certificate.certificate import Certificate, composition, digest_of, issue, spend
+from intent.certificate.certificate import Certificate, Use, composition, digest_of, issue
 from intent.certificate.cluster import ServerFigures, server_figures
-from intent.certificate.ltt import Calibration, Certified, certify, choose
+from intent.certificate.ltt import Calibration, Certified, choose
 from intent.corpus import Row
 from intent.normalizer import Normalizer
 from intent.schema import Decision, ReasonCode
@@ -52,31 +52,49 @@ def with_thresholds(bundle: Bundle, certified: Certified) -> Bundle:
     return replace(bundle, model=replace(bundle.model, thresholds=thresholds))
 
 
-def certified_threshold(calibration: Calibration, vocabulary: Vocabulary, alpha: float, delta: float) -> Certified:
-    """See `intent.certificate.ltt.certify`."""
-    return certify(calibration, vocabulary, alpha, delta)
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a certificate is written from.
+
+    Attributes
+    ----------
+    rows, calibration
+        The rows, and what the model read in them, in the same order.
+    labelled_by
+        Who labelled them.
+    """
+
+    rows: Sequence[Row]
+    calibration: Calibration
+    certified: Certified
+    labelled_by: str
 
 
-def write_certificate(
-    bundle: Bundle, rows: Sequence[Row], calibration: Calibration, certified: Certified, labelled_by: str, now: datetime
-) -> Certificate:
-    """Issue the certificate of a bundle whose thresholds are set, with the figures for unseen servers beside the promise."""
-    vocabulary = bundle.vocabulary
-    delta = certified.delta
+def write_certificate(bundle: Bundle, promise: Promise, ledger: Sequence[Use], budget: float, now: datetime, days: int) -> Certificate:
+    """Issue the certificate of a bundle whose thresholds are set, with the figures for unseen servers beside the promise.
+
+    Parameters
+    ----------
+    ledger
+        Every use of the rows, this one last.
+    budget
+        The delta of all uses together.
+    """
+    vocabulary, certified = bundle.vocabulary, promise.certified
     alpha = max(bound.alpha for bound in certified.bounds)
-    groups = [row.group for row in rows]
-    sources = [row.source for row in rows]
+    groups, sources = [row.group for row in promise.rows], [row.source for row in promise.rows]
     return issue(
         certified,
         vocabulary,
         model_digest=bundle.content_digest,
-        calibration_digest=digest_of([_identity(row) for row in rows]),
-        data=composition(sources, groups, dict.fromkeys(sources, labelled_by)),
-        ledger=spend((), delta, budget=delta, purpose="the read threshold of this model", at=now),
-        budget=delta,
+        calibration_digest=digest_of([_identity(row) for row in promise.rows]),
+        data=composition(sources, groups, dict.fromkeys(sources, promise.labelled_by)),
+        ledger=ledger,
+        budget=budget,
         now=now,
-        reported=[choose(calibration, vocabulary, word, alpha, delta) for word in vocabulary.top],
-        servers=_unseen_servers(calibration, vocabulary, groups, certified),
+        days=days,
+        reported=[choose(promise.calibration, vocabulary, word, alpha, certified.delta) for word in vocabulary.top],
+        servers=_unseen_servers(promise.calibration, vocabulary, groups, certified),
     )
 
 

@@ -41,7 +41,7 @@ class Schedule:
     name_only, description_only, without_parameters
         Shares of the times that a definition is seen by one of its parts, or without the words of its parameters.
     patience
-        Epochs without a better validation loss after which training stops.
+        Epochs after the best validation accuracy at which training stops.
     half
         Whether matrices are multiplied in bfloat16: half the time on processors that have it.
     """
@@ -56,7 +56,7 @@ class Schedule:
     description_only: float = 0.10
     without_parameters: float = 0.25
     own_weight: float = 0.5
-    patience: int = 2
+    patience: int = 3
     half: bool = True
     seed: int = 2
 
@@ -182,6 +182,7 @@ class _Run:
         self._schedule = schedule
         self._steps = schedule.epochs * steps_an_epoch
         self._step = 0
+        self._validated = 0
         self._best: dict[str, Any] = {}
         self._nothing = (0.0,) * len(vocabulary.labels)
         width = int(model.get_embedding_dimension() or 0)
@@ -198,10 +199,21 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or the validation loss has not fallen for ``patience`` of them."""
-        losses = [e.validation_loss for e in self.curve if e.validation_loss is not None]
-        late = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
-        return len(self.curve) >= self._schedule.epochs or late >= self._schedule.patience
+        """Whether all epochs are done, or ``patience`` of them have passed since the best."""
+        return len(self.curve) >= self._schedule.epochs or len(self.curve) - 1 - self._best_epoch >= self._schedule.patience
+
+    @property
+    def _best_epoch(self) -> int:
+        """The last epoch that is no worse than chance explains: within two standard errors of the highest validation accuracy.
+
+        The learning rate falls to zero at the end of the schedule, so a later epoch is better where the few validation tools cannot tell.
+        """
+        accuracies = [e.validation_accuracy for e in self.curve if e.validation_accuracy is not None]
+        if not accuracies:
+            return len(self.curve) - 1
+        highest = max(accuracies)
+        slack = 2 * math.sqrt(highest * (1 - highest) / max(self._validated, 1))
+        return max(k for k, accuracy in enumerate(accuracies) if accuracy >= highest - slack)
 
     def epoch(self, batches: Sequence[Sequence[_Item]], rng: np.random.Generator, progress: Callable[[int, int, float], None]) -> float:
         """Train on every batch once; the mean loss."""
@@ -254,11 +266,11 @@ class _Run:
         return loss.mean()
 
     def note(self, loss: float, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> None:
-        """Add an epoch to the curve, and keep its weights if none was better."""
+        """Add an epoch to the curve, and keep its weights if it is the best."""
+        self._validated = len(validation)
         found = self._validate(validation, vocabulary) if validation else (None, None)
         self.curve.append(Epoch(loss, *found))
-        losses = [e.validation_loss for e in self.curve if e.validation_loss is not None]
-        if not losses or losses[-1] == min(losses):
+        if self._best_epoch == len(self.curve) - 1:
             self._best = copy.deepcopy(self._model.state_dict())
 
     def _validate(self, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> tuple[float, float]:

@@ -88,7 +88,7 @@ class Recipe:
     own_weight: float = 0.5
     least_probability: float = 0.6
     novel_quantile: float = 0.01
-    declared_at_least: float = 0.1
+    declared_at_least: float = 0.05
     seed: int = 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,12 +16,15 @@ import numpy as np
 from pydantic import JsonValue
 
 from intent import bundle
+from intent.certificate.certificate import spend
+from intent.certificate.ledger import read_ledger, write_ledger
+from intent.certificate.ltt import certify
 from intent.corpus import Row
 from intent.embedding.cache import CachedEncoder
 from intent.embedding.onnx import OnnxEncoder
 from intent.embedding.sentence import BASE_MODEL, BASE_SHA256, load_base
 from intent.training.augment import Augmentation, augmented
-from intent.training.certify import certified_threshold, read_calibration, with_thresholds, write_certificate
+from intent.training.certify import Promise, read_calibration, with_thresholds, write_certificate
 from intent.training.examples import Examples, Source, read_examples, read_sources
 from intent.training.export import export_encoder
 from intent.training.finetune import Epoch, Schedule, finetune
@@ -44,6 +48,12 @@ class Run:
         Schedule of the encoder's training, None to keep the base weights.
     alpha, delta
         The promise that the certificate is to make: at most alpha, but for a chance of delta.
+    spend
+        How much of delta this certificate may use; None for all that the ledger leaves.
+    ledger
+        File of what earlier certificates spent on the same rows; None: these rows were never used.
+    certificate_days
+        How long the certificate holds.
     cache
         File for embeddings between runs, None for none.
     checkpoint
@@ -61,6 +71,9 @@ class Run:
     fine_tune: Schedule | None = None
     alpha: float = 0.02
     delta: float = 0.05
+    spend: float | None = None
+    ledger: Path | None = None
+    certificate_days: int = 180
     cache: Path | None = None
     checkpoint: Path | None = None
     max_tokens: int = 160
@@ -117,12 +130,16 @@ def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str
     chosen = [row for row in rows if row.label.intent is not None and row.call.tool is not None]
     draft = bundle.load(directory, threads=run.threads, cache=run.cache)
     calibration = read_calibration(draft, chosen)
-    certified = certified_threshold(calibration, draft.vocabulary, run.alpha, run.delta)
-    model = with_thresholds(draft, certified).model
-    bundle.save(directory, model, draft.vocabulary, described)
-    final = bundle.load(directory)
+    spent = read_ledger(run.ledger) if run.ledger else ()
+    delta = run.spend or run.delta - math.fsum(use.delta for use in spent)
     now = datetime.now(UTC).replace(microsecond=0)
-    bundle.attach(directory, write_certificate(final, chosen, calibration, certified, LABELLED_BY, now))
+    ledger = spend(spent, delta, budget=run.delta, purpose=f"the read threshold of {run.name} {run.version}", at=now)
+    certified = certify(calibration, draft.vocabulary, run.alpha, delta)
+    bundle.save(directory, with_thresholds(draft, certified).model, draft.vocabulary, described)
+    promise = Promise(chosen, calibration, certified, LABELLED_BY)
+    bundle.attach(directory, write_certificate(bundle.load(directory), promise, ledger, run.delta, now, run.certificate_days))
+    if run.ledger:
+        write_ledger(run.ledger, ledger)
 
 
 def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, Any]:

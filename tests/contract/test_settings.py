@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from intent.settings import PREFIX, Settings
 
 BOUNDS = ("ge", "gt", "le", "min_length", "max_length")
-NAMES = {str: "text", SecretStr: "text", Path: "path", int: "integer", float: "number"}
+NAMES = {bool: "`true` or `false`", str: "text", SecretStr: "text", Path: "path", int: "integer", float: "number"}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
@@ -22,7 +22,7 @@ def documented_rows() -> list[str]:
 
 
 def row(name: str, field: FieldInfo) -> str:
-    default = "unset" if field.default is None else f"`{field.default}`"
+    default = "unset" if field.default is None else f"`{str(field.default).lower() if field.default is False else field.default}`"
     return f"| `{PREFIX}{name.upper()}` | {default} | {values(field)} | {field.description} |"
 
 
@@ -59,5 +59,5 @@ def test_the_document_holds_exactly_the_settings_there_are() -> None:
 def test_every_setting_has_a_description_and_a_bound() -> None:
     for name, field in Settings.model_fields.items():
         assert (field.description or "").endswith("."), name
-        bounded = bool(field.metadata) or kind_of(field.annotation) is Path or get_origin(kind_of(field.annotation)) is Literal
+        bounded = bool(field.metadata) or kind_of(field.annotation) in (Path, bool) or get_origin(kind_of(field.annotation)) is Literal
         assert bounded, name

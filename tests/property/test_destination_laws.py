@@ -16,7 +16,9 @@ PIECES = st.sampled_from([
     "GET", "mutation {", "query", "}", "{a}", "(", ")", "?d=", "%41", "[", "]", "engineering", "enginering", "co.uk", "10.0.0.1", "\ud800", "\x00",
 ])  # fmt: skip
 TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.lists(PIECES, max_size=12).map(" ".join), st.text(max_size=60))
-KEYS = st.sampled_from(["to", "cc", "channel", "url", "body", "iban", "phone", "destination", "from", "name", "bucket", "method", "headers", "query", "params"])
+KEYS = st.sampled_from(
+    ["to", "cc", "channel", "url", "body", "iban", "phone", "destination", "from", "name", "bucket", "method", "headers", "query", "params"]
+)
 LEAVES = st.lists(st.builds(Leaf, st.lists(KEYS, max_size=3).map(tuple), TEXTS, st.sampled_from([None, "base64", "url"])), max_size=6)
 DESTINATIONS = st.builds(Destination, st.sampled_from(list(DestinationKind)), TEXTS)
 

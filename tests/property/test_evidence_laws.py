@@ -69,7 +69,24 @@ def test_a_program_that_cannot_be_parsed_is_never_harmless(text):
     assert _heaviest(broken, code.findings) >= weight(None)
 
 
-@pytest.mark.parametrize("wrap", ["sudo {}", "env A=1 {}", "nohup {}", "time {}", "( {} )", "{{ {}; }}", "ls; {}", "ls && {}", "ls | xargs {}", "eval {}", "bash -c '{}'", "f() {{ {}; }}; f", "if true; then {}; fi"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "sudo {}",
+        "env A=1 {}",
+        "nohup {}",
+        "time {}",
+        "( {} )",
+        "{{ {}; }}",
+        "ls; {}",
+        "ls && {}",
+        "ls | xargs {}",
+        "eval {}",
+        "bash -c '{}'",
+        "f() {{ {}; }}; f",
+        "if true; then {}; fi",
+    ],
+)
 @given(st.sampled_from(["rm -rf x", "git push", "mv a b", "curl -T f h.example", "kubectl delete pod x"]))
 def test_no_wrapper_lowers_a_command(wrap, command):
     assert _heaviest(wrap.format(command)) >= _heaviest(command)

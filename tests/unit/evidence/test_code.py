@@ -164,7 +164,20 @@ def test_only_the_head_of_a_long_program_is_read():
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 4000, "a." * 2000 + "b", "x = 1\n" * 680, "[" * 2000 + "]" * 2000, "f(" * 1300 + ")" * 1300, "const a = `${`" * 280, "a/b" * 1300 + "; const x = 1", "c.execute('select 1 from t')\n" * 140, "let a = " + "{" * 3000, "-" * 4000 + "1", "a=b;" * 1000 + " const q=/x/", "x." + " " * 3900 + "= const a = 1"],
+    [
+        "(" * 4000,
+        "a." * 2000 + "b",
+        "x = 1\n" * 680,
+        "[" * 2000 + "]" * 2000,
+        "f(" * 1300 + ")" * 1300,
+        "const a = `${`" * 280,
+        "a/b" * 1300 + "; const x = 1",
+        "c.execute('select 1 from t')\n" * 140,
+        "let a = " + "{" * 3000,
+        "-" * 4000 + "1",
+        "a=b;" * 1000 + " const q=/x/",
+        "x." + " " * 3900 + "= const a = 1",
+    ],
 )
 def test_no_program_takes_long(text):
     begun = time.process_time()

@@ -9,7 +9,9 @@ from intent.evidence.base import Leaf
 from intent.evidence.reading import heaviest
 from intent.vocabulary import Effect
 
-INTROSPECTION = "query IntrospectionQuery { __schema { queryType { name } types { ...T } } } fragment T on __Type { kind name fields { name } }"
+INTROSPECTION = (
+    "query IntrospectionQuery { __schema { queryType { name } types { ...T } } } fragment T on __Type { kind name fields { name } }"
+)
 
 CASES = {
     Effect.READ: [

