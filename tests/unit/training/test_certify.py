@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from intent.certificate.certificate import status
-from intent.certificate.ltt import Bound, Certified, dangerous_rows
+from intent.certificate.certificate import spend, status
+from intent.certificate.ltt import Bound, Certified, certify, dangerous_rows
 from intent.corpus import Row, RowLabel
 from intent.embedding.hashing import HashingEncoder
 from intent.normalizer import Normalizer
 from intent.schema import ReasonCode, Tool, ToolCall
-from intent.training.certify import certified_threshold, read_calibration, with_thresholds, write_certificate
+from intent.training.certify import Promise, read_calibration, with_thresholds, write_certificate
 from intent.vocabulary import Effect
 from tests.doubles.small_model import VOCABULARY, small, small_bundle
 from tests.doubles.worded_model import DIMENSIONS, worded_model
@@ -39,9 +39,10 @@ def _bundle():
 
 def _certified(bundle, rows, alpha=0.02, delta=0.05):
     calibration = read_calibration(bundle, rows)
-    certified = certified_threshold(calibration, VOCABULARY, alpha, delta)
+    certified = certify(calibration, VOCABULARY, alpha, delta)
     final = with_thresholds(bundle, certified)
-    made = write_certificate(final, rows, calibration, certified, "two people", NOW)
+    ledger = spend((), delta, budget=delta, purpose="a test", at=NOW)
+    made = write_certificate(final, Promise(rows, calibration, certified, "two people"), ledger, delta, NOW, 90)
     return replace(final, certificate=made)
 
 
