@@ -12,6 +12,8 @@ PORT ?= 8080
 PIP_FLAGS ?=
 CORPUS ?= $(wildcard ../shared/corpus)
 ARGS ?=
+# What a report fails on; name others with make report GATE='--fail-if "..."'.
+GATE ?= --fail-if "tools.false_permit_write.upper > 0.02" --fail-if "tools.under_privilege.upper > 0.01" --fail-if "tools.accuracy < 0.96"
 
 , := ,
 SERVE := .venv
@@ -73,7 +75,7 @@ train: setup-test ## train the shipped model anew from data/
 report: setup-test ## evaluate the shipped model on a labelled corpus (CORPUS=path)
 	@mkdir -p reports
 	@test -n "$(CORPUS)" || { echo "no corpus at ../shared/corpus; name one: make report CORPUS=path" >&2; exit 1; }
-	$(TEST)/bin/intent evaluate --corpus $(CORPUS) --html reports/report.html --json reports/report.json $(ARGS)
+	$(TEST)/bin/intent evaluate --corpus $(CORPUS) --html reports/report.html --json reports/report.json $(GATE) $(ARGS)
 
 clean: ## remove environments and what tools left behind
 	rm -rf $(SERVE) $(TEST) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
