@@ -35,8 +35,12 @@ def held(shared_corpus: Path) -> Mapping[str, tuple[Row, ...]]:
 
 
 @pytest.fixture(scope="module")
-def decisions(held: Mapping[str, tuple[Row, ...]]) -> Mapping[str, tuple[Decision, ...]]:
-    normalizer = fresh()
+def normalizer() -> Normalizer:
+    return fresh()
+
+
+@pytest.fixture(scope="module")
+def decisions(normalizer: Normalizer, held: Mapping[str, tuple[Row, ...]]) -> Mapping[str, tuple[Decision, ...]]:
     return {name: tuple(normalizer.normalize(row.call) for row in rows) for name, rows in held.items()}
 
 
@@ -61,8 +65,7 @@ def test_a_decision_is_the_same_to_the_bit_in_another_order_and_on_two_threads(h
             assert after.model_copy(update={"decision_id": before.decision_id}) == before, row.id
 
 
-def test_a_claim_in_front_of_the_request_changes_no_effective_intent(held, decisions) -> None:
-    normalizer = fresh()
+def test_a_claim_in_front_of_the_request_changes_no_effective_intent(normalizer, held, decisions) -> None:
     tried = 0
     for name in ("calls", "attacks"):
         for row, before in zip(held[name], decisions[name], strict=True):
