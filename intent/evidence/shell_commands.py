@@ -228,7 +228,9 @@ def _find(command: Command) -> list[Reading]:
 
 
 def _holding_a_name(word: Word) -> Word:
-    return replace(word, dynamic=True, alone=word.text == "{}", pattern=False) if "{}" in word.text else replace(word, pattern=False)
+    if "{}" in word.text:
+        return replace(word, dynamic=True, alone=word.text == "{}", pattern=False)
+    return replace(word, pattern=False) if word.pattern else word
 
 
 def _eval(command: Command) -> list[Reading]:

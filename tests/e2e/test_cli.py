@@ -121,7 +121,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
         (["normalize", "--catalogue", "absent.json"], "catalogue_error: cannot read the catalogue absent.json: "),
         (["model", "--bundle", "absent"], "bundle_missing: no model bundle at absent"),
         (["vocabulary", "absent.toml"], "vocabulary_error: cannot read the vocabulary absent.toml: "),
-        (["evaluate", "absent"], "corpus_error: absent: must be a .jsonl file or a directory of them"),
+        (["evaluate", "--corpus", "absent"], "corpus_error: absent: must be a .jsonl file or a directory of them"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], says: str) -> None:
@@ -174,7 +174,7 @@ def test_a_model_is_measured_on_held_rows(tmp_path: Path) -> None:
     ]
     corpus, figures = tmp_path / "rows.jsonl", tmp_path / "figures.json"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    done = run("evaluate", str(corpus), "--json", str(figures))
+    done = run("evaluate", "--corpus", str(corpus), "--json", str(figures))
     assert (done.returncode, done.stderr) == (0, "")
     assert "accuracy" in done.stdout
     assert json.loads(figures.read_text("utf-8"))["files"]["rows"]["systems"]["model"]["all"]["n"] == 2
