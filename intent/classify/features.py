@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _MAX_SENTENCES = 24
 _MAX_VALUE_WORDS = 400
 _MAX_PARAMETER_WORDS = 40
-_SHORT_WORDS = 48
+_SHORT_WORDS = 60
 
 
 def definition_text(name: str, description: str, parameters: str) -> str:
