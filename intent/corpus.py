@@ -38,6 +38,8 @@ class RowLabel:
         Declared intents that are arguable: neither right nor wrong.
     covered
         Whether the request covers what the call does.
+    agreed
+        Whether two readings gave the same label; None where the row was read once.
     """
 
     intent: str | None = None
@@ -46,6 +48,7 @@ class RowLabel:
     declared: frozenset[str] | None = None
     optional: frozenset[str] = frozenset()
     covered: bool | None = None
+    agreed: bool | None = None
 
     @property
     def acceptable(self) -> frozenset[str]:
@@ -90,6 +93,7 @@ class _LabelDocument(BaseModel):
     declared: list[str] | None = None
     optional: list[str] = []
     covered: bool | None = None
+    agreed: bool | None = None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> _LabelDocument:
@@ -213,6 +217,7 @@ def _row(document: _RowDocument, call: ToolCall) -> Row:
         declared=None if given.declared is None else frozenset(given.declared),
         optional=frozenset(given.optional),
         covered=given.covered,
+        agreed=given.agreed,
     )
     return Row(
         id=document.id,

@@ -14,6 +14,7 @@
     ├── EncoderError         base weights absent or not the pinned ones
     ├── CatalogueError       a catalogue of reviewed tools that cannot be read
     ├── CorpusError          a corpus row or file that does not fit the row format
+    ├── EvaluationError      a gate, a report or a list of decisions that does not fit
     ├── TrainingError        data from which no model can be fitted
     └── DependencyMissing    an optional extra that is not installed
 
@@ -124,6 +125,12 @@ class CorpusError(IntentError):
 
     def __init__(self, path: object, line: int, why: str) -> None:
         super().__init__(f"{path}{f', line {line}' if line else ''}: {why}")
+
+
+class EvaluationError(IntentError):
+    """A gate expression, a report or a list of decisions does not fit."""
+
+    code = "evaluation_error"
 
 
 class TrainingError(IntentError):

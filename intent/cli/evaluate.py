@@ -14,8 +14,10 @@ from intent.cli.terminal import BundleOption, CacheOption, UncertifiedOption, pr
 
 if TYPE_CHECKING:
     from intent.corpus import Split
+    from intent.evaluation.about import About
     from intent.evaluation.attack import AttackReport
     from intent.evaluation.compare import Comparison
+    from intent.evaluation.run import CorpusReport
     from intent.normalizer import Normalizer
     from intent.vocabulary import Vocabulary
 
@@ -70,7 +72,10 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
     The rules that the model has to beat stand beside it, and each share is printed with its 95% interval. What a gate cannot look up
     counts as failed.
     """
-    from intent.evaluation.gate import parse
+    from intent.evaluation.card import model_card
+    from intent.evaluation.document import document, dumps
+    from intent.evaluation.gate import judge, parse
+    from intent.evaluation.table import gate_table
 
     conditions = [parse(expression) for expression in fail_if or ()]
     rows: Split | None = None if split is Chosen.ALL else split.value
@@ -79,28 +84,13 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
     comparison = _compared(compare, corpus, rows)
     if corpus is None:
         return
-    from intent.evaluation.about import About
-    from intent.evaluation.document import document, dumps
-    from intent.evaluation.gate import judge
-    from intent.evaluation.run import evaluate_corpus
-    from intent.evaluation.table import gate_table, tables
     from intent.normalizer import Normalizer
 
     # A slow machine must not look like a careful model.
     normalizer = Normalizer.load(bundle, require_certificate=not uncertified, deadline_s=60.0, cache=cache)
-    with progress("judging") as tick:
-        report = evaluate_corpus(
-            normalizer.normalize, corpus, normalizer.vocabulary, rows, lambda done, total: tick(done, total, "judging")
-        )
-    show(*tables(report))
+    report = _judged(normalizer, corpus, rows)
     attacks = _attacked(normalizer, corpus, rows, seed, attack_rows) if attack else None
-    families = None if attacks is None else {"all": attacks.overall, **attacks.families}
-    about = About.of_card(
-        normalizer.card,
-        datetime.now(UTC),
-        labelled_by=labelled_by,
-        attacks=None if families is None else {name: family.success.to_dict() for name, family in families.items()},
-    )
+    about = _about(normalizer, attacks, labelled_by)
     gate = judge(document(report, about), conditions)
     if conditions:
         show(gate_table(gate))
@@ -108,13 +98,33 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         suite = None if attacks is None else attacks.to_dict()
         json_path.write_text(dumps({**document(report, about, gate, comparison), "attack_suite_report": suite}), "utf-8")
     if html:
-        from intent.evaluation.card import model_card
         from intent.evaluation.html import page
 
         html.write_text(page(report, about, gate, comparison), "utf-8")
         html.with_suffix(".md").write_text(model_card(report, about, normalizer.vocabulary, gate), "utf-8")
     if not gate.passed:
         raise typer.Exit(FAILED)
+
+
+def _judged(normalizer: Normalizer, corpus: Path, split: Split | None) -> CorpusReport:
+    """Judge every row of the split and show the figures."""
+    from intent.evaluation.run import evaluate_corpus
+    from intent.evaluation.table import tables
+
+    with progress("judging") as tick:
+        report = evaluate_corpus(
+            normalizer.normalize, corpus, normalizer.vocabulary, split, lambda done, total: tick(done, total, "judging")
+        )
+    show(*tables(report))
+    return report
+
+
+def _about(normalizer: Normalizer, attacks: AttackReport | None, labelled_by: str | None) -> About:
+    from intent.evaluation.about import About
+
+    families = None if attacks is None else {"all": attacks.overall, **attacks.families}
+    figures = None if families is None else {name: family.success.to_dict() for name, family in families.items()}
+    return About.of_card(normalizer.card, datetime.now(UTC), labelled_by=labelled_by, attacks=figures)
 
 
 def _compared(sides: tuple[Path, Path] | None, corpus: Path | None, split: Split | None) -> Comparison | None:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from intent.corpus import Row
-from intent.evaluation.errors import EvaluationError
+from intent.errors import EvaluationError
 from intent.evaluation.judged import Columns, Judged, sets
 from intent.schema import Decision, Outcome
 

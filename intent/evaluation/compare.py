@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from intent.errors import EvaluationError
 from intent.evaluation import bootstrap, metrics
 from intent.evaluation.answers import Answer, judged
 from intent.evaluation.bootstrap import Resampling
-from intent.evaluation.errors import EvaluationError
 from intent.evaluation.figures import by_group, shares
 from intent.evaluation.judged import Columns, Judged, group_numbers, sets
 from intent.evaluation.metrics import Bools, Floats, Ints

@@ -97,21 +97,14 @@ def detail(
     pairs: Pairs,
     vocabulary: Vocabulary,
     *,
-    agreed: Mapping[str, bool],
     resampling: Resampling,
     latency: Latency | None = None,
 ) -> Detail:
-    """Look into the model's answers to the rows of one file.
-
-    Parameters
-    ----------
-    agreed
-        Row id to whether two readings of its label agreed; empty where the corpus does not say.
-    """
+    """Look into the model's answers to the rows of one file."""
     effective = [pair for pair in pairs if pair[1].label.intent is not None]
     columns = Columns.of(vocabulary)
     judged = Judged.of(effective, columns)
-    read_twice = [agreed[row.id] for _, row in pairs if row.id in agreed]
+    read_twice = [row.label.agreed for _, row in pairs if row.label.agreed is not None]
     return Detail(
         rows=len(pairs),
         groups=len({row.group for _, row in pairs}),
@@ -121,15 +114,15 @@ def detail(
         confusion=confusion(judged, columns) if effective else None,
         findings=findings(effective, judged, columns),
         curves=curves(judged, group_numbers([row.group for _, row in effective])[0], columns, resampling),
-        slices=_slices(pairs, vocabulary, agreed, resampling),
+        slices=_slices(pairs, vocabulary, resampling),
         answers=tuple(Answer.of(decision, row) for decision, row in pairs),
         latency=latency,
     )
 
 
-def _slices(pairs: Pairs, vocabulary: Vocabulary, agreed: Mapping[str, bool], resampling: Resampling) -> dict[str, dict[str, Slice]]:
+def _slices(pairs: Pairs, vocabulary: Vocabulary, resampling: Resampling) -> dict[str, dict[str, Slice]]:
     found: dict[str, dict[str, Slice]] = {}
-    for dimension, cut in cuts(agreed).items():
+    for dimension, cut in cuts().items():
         places = parts(pairs, cut)
         if places:
             found[str(dimension)] = {name: _slice([pairs[k] for k in chosen], vocabulary, resampling) for name, chosen in places.items()}

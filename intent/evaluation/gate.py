@@ -26,7 +26,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, cast
 
-from intent.evaluation.errors import EvaluationError
+from intent.errors import EvaluationError
 
 LATENCY = "latency"
 ATTACK_SUITE = "attack_suite"

@@ -13,7 +13,6 @@ from typing import Any
 
 from intent.corpus import Row, Split, check_labels, corpus_files, data_digest, read_rows
 from intent.evaluation import metrics
-from intent.evaluation.agreement import read_agreed
 from intent.evaluation.baselines import Judge, baselines
 from intent.evaluation.bootstrap import Resampling
 from intent.evaluation.curves import thinned
@@ -156,7 +155,7 @@ def evaluate_corpus(
         model = model or decisions[0].model
         latency = Latency.of(answering.seconds[before:])
         pairs = list(zip(decisions, rows, strict=True))
-        look = detail(pairs, vocabulary, agreed=read_agreed(file), resampling=resampling, latency=latency)
+        look = detail(pairs, vocabulary, resampling=resampling, latency=latency)
         files[file.stem] = FileReport(data_digest(file), _beside_rules(decisions, rows, vocabulary, resampling), look)
     words = Version(name=vocabulary.name, version=vocabulary.version, digest=vocabulary.digest)
     return CorpusReport(data_digest(path), split, words, model, files, resampling, Latency.of(answering.seconds))

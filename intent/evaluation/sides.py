@@ -8,10 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from intent.corpus import Row, Split, check_labels, corpus_files, read_rows
-from intent.errors import InvalidCall
+from intent.errors import EvaluationError, InvalidCall
 from intent.evaluation.answers import Answer
 from intent.evaluation.compare import Side
-from intent.evaluation.errors import EvaluationError
 from intent.schema import Decision
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary

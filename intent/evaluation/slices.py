@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 
 from intent.corpus import Row
@@ -25,14 +25,8 @@ class Dimension(StrEnum):
     AGREEMENT = "agreement"
 
 
-def cuts(agreed: Mapping[str, bool]) -> dict[Dimension, Cut]:
-    """The part that a row belongs to, by dimension; None where the dimension says nothing of it.
-
-    Parameters
-    ----------
-    agreed
-        Row id to whether the two readings of its label agreed; rows that were read once are absent.
-    """
+def cuts() -> dict[Dimension, Cut]:
+    """The part that a row belongs to, by dimension; None where the dimension says nothing of it."""
     return {
         Dimension.SOURCE: lambda row: row.source,
         Dimension.GROUP: lambda row: row.group,
@@ -42,7 +36,7 @@ def cuts(agreed: Mapping[str, bool]) -> dict[Dimension, Cut]:
         ),
         Dimension.DESCRIPTION_LENGTH: lambda row: length_bin(len(_description(row))) if row.call.tool else None,
         Dimension.LANGUAGE: lambda row: _named(is_ascii(row), "ASCII only", "beyond ASCII"),
-        Dimension.AGREEMENT: lambda row: _named(agreed.get(row.id), "readings agreed", "readings differed"),
+        Dimension.AGREEMENT: lambda row: _named(row.label.agreed, "readings agreed", "readings differed"),
     }
 
 

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from intent.corpus import read_rows
+from intent.errors import EvaluationError
 from intent.evaluation.about import About
 from intent.evaluation.bootstrap import Resampling
 from intent.evaluation.compare import Change, Comparison, Side, compare
 from intent.evaluation.document import document, dumps
-from intent.evaluation.errors import EvaluationError
 from intent.evaluation.run import CorpusReport
 from intent.evaluation.sides import read_side
 from intent.evaluation.table import comparison_tables

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from intent.errors import EvaluationError
 from intent.evaluation.about import About
 from intent.evaluation.document import document
-from intent.evaluation.errors import EvaluationError
 from intent.evaluation.gate import Statistic, judge, parse, statistic
 from intent.evaluation.run import CorpusReport
 
