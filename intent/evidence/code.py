@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from intent.evidence import python_code, shell, sql
+from intent.evidence import shell, sql
 from intent.evidence.base import Finding, Leaf
+from intent.evidence.languages import python
+from intent.evidence.languages.source import looks_like_javascript
 from intent.evidence.nested import Language, Nested
 from intent.evidence.reading import unfenced
-from intent.evidence.source_code import looks_like_javascript
 from intent.evidence.unfolding import unfolded
 
 _SURE_KEYS = frozenset("python_code python_script python py_code javascript javascript_code js_code js python_source".split())
@@ -42,7 +43,7 @@ def claims(leaf: Leaf, tool_words: str) -> bool:
     program = unfenced(text)
     if leaf.key in _PROSE_KEYS:
         return bool(_NOT_PROSE.search(program))
-    if shell.claims(leaf, tool_words) and python_code.parsed(program) is None and not looks_like_javascript(program):
+    if shell.claims(leaf, tool_words) and python.parsed(program) is None and not looks_like_javascript(program):
         return False
     return leaf.key in _KEYS and (bool(_CODE.search(program)) or text.startswith(("%", "!", "```")))
 

@@ -14,8 +14,8 @@ from itertools import groupby
 
 from intent.evidence import sql
 from intent.evidence.base import Finding, Leaf
+from intent.evidence.commands.powershell import looks_like_powershell
 from intent.evidence.nested import Language, Nested
-from intent.evidence.powershell import looks_like_powershell
 from intent.evidence.reading import Budget, table, unfenced, words_of
 from intent.evidence.unfolding import unfolded
 

@@ -6,8 +6,10 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from intent.evidence import javascript_code, powershell, python_code, shell_script, source_code, sql
+from intent.evidence import sql
 from intent.evidence.base import Finding
+from intent.evidence.commands import powershell, script
+from intent.evidence.languages import javascript, python, source
 from intent.evidence.nested import Language, Nested, Reading
 from intent.evidence.reading import distinct, shown, weight
 from intent.vocabulary import Effect
@@ -27,11 +29,11 @@ def _sql(text: str) -> list[Reading]:
 
 
 _READERS: Mapping[Language, Callable[[str], list[Reading]]] = {
-    Language.SHELL: shell_script.read,
+    Language.SHELL: script.read,
     Language.POWERSHELL: powershell.read,
-    Language.CODE: source_code.read,
-    Language.PYTHON: python_code.read,
-    Language.JAVASCRIPT: javascript_code.read,
+    Language.CODE: source.read,
+    Language.PYTHON: python.read,
+    Language.JAVASCRIPT: javascript.read,
     Language.SQL: _sql,
 }
 

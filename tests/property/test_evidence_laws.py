@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intent.evidence import code, shell
-from intent.evidence.powershell import looks_like_powershell
+from intent.evidence.commands.powershell import looks_like_powershell
+from intent.evidence.commands.syntax import script
 from intent.evidence.reading import heaviest, weight
-from intent.evidence.shell_syntax import script
 from intent.vocabulary import Effect
 
 _PIECES = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 import time
 
 import pytest
@@ -690,3 +692,20 @@ def test_several_commands_stay_apart():
 
 def test_doubt_stands_above_reading():
     assert weight(heaviest(f.effect for f in shell.findings("cat x; frob"))) > weight(Effect.READ)
+
+
+def test_characters_beyond_ascii_are_letters_and_never_break_the_scanner():
+    # In a process of its own: what this is about does not raise, it kills.
+    code = """
+import random
+from intent.evidence import shell
+draw = random.Random(0)
+marks = ["(", ")", "{", "}", "$", "[", "]", "*", "?", "@", "!", "+", "|", "=", "~", " ", "#", "=~", "<<", "a", ";"]
+for _ in range(4000):
+    text = "".join(draw.choice(marks) if draw.random() < 0.6 else chr(draw.choice([draw.randrange(128, 0xD800), draw.randrange(0xE000, 0x110000)]))
+                   for _ in range(draw.randrange(1, 16)))
+    shell.findings(text)
+print(shell.findings("rm \u00e9t\u00e9.txt")[0].effect.value)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "change"), done.stderr[-500:]

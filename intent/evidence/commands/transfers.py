@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 
 from intent.evidence.base import Finding
+from intent.evidence.commands.options import Arguments, arguments
+from intent.evidence.commands.syntax import Command, Source, Word
 from intent.evidence.nested import Language, Nested, Reading
 from intent.evidence.reading import heaviest, shown, table, words_of
-from intent.evidence.shell_options import Arguments, arguments
-from intent.evidence.shell_syntax import Command, Source, Word
 from intent.vocabulary import Effect
 
 _REMOTE = re.compile(r"^(?:[\w.$%+-]+@)?(?:\[[0-9a-fA-F:]+\]|[\w.$-]{2,}):(?!\\)|^(?:rsync|scp|sftp|ssh)://|^\$\{?\w+\}?:|@[\w.-]+:")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from intent.evidence.base import Finding
+from intent.evidence.languages.names import Names
+from intent.evidence.languages.requests import requested
+from intent.evidence.languages.texts import command_text, is_statement, literal_text
 from intent.evidence.nested import Language, Nested, Reading
-from intent.evidence.python_names import Names
-from intent.evidence.python_requests import requested
-from intent.evidence.python_texts import command_text, is_statement, literal_text
 from intent.evidence.reading import shown, table, weight, words_of
 from intent.vocabulary import Effect
 

@@ -6,12 +6,12 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from intent.evidence import powershell
 from intent.evidence.base import Finding
+from intent.evidence.commands import powershell
+from intent.evidence.commands.command import read as read_command
+from intent.evidence.commands.syntax import Command, Script, Word, script
 from intent.evidence.nested import Nested, Reading
 from intent.evidence.reading import shown
-from intent.evidence.shell_commands import read as read_command
-from intent.evidence.shell_syntax import Command, Script, Word, script
 from intent.vocabulary import Effect
 
 _SURE = frozenset({Effect.CHANGE, Effect.DISCLOSE})

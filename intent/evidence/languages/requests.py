@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from intent.evidence.python_names import Names
+from intent.evidence.languages.names import Names
 from intent.vocabulary import Effect
 
 _LIBRARIES = ("requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "requests_html", "cloudscraper", "grequests")

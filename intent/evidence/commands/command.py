@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from intent.evidence.commands.interpreters import interpreted, interpreters, queried, sql_clients
+from intent.evidence.commands.options import Arguments, arguments
+from intent.evidence.commands.syntax import Command, Source, Word
+from intent.evidence.commands.transfers import TRANSFERS, finding, transferred
 from intent.evidence.nested import Language, Nested, Reading
 from intent.evidence.reading import table, words_of
-from intent.evidence.shell_interpreters import interpreted, interpreters, queried, sql_clients
-from intent.evidence.shell_options import Arguments, arguments
-from intent.evidence.shell_syntax import Command, Source, Word
-from intent.evidence.shell_transfers import TRANSFERS, finding, transferred
 from intent.vocabulary import Effect
 
 _MAX_WRAPPERS = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from intent.evidence.shell_syntax import Word
+from intent.evidence.commands.syntax import Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from intent.evidence.commands.options import arguments
+from intent.evidence.commands.syntax import Command, Source, Word
+from intent.evidence.commands.transfers import finding
 from intent.evidence.nested import Language, Nested, Reading
 from intent.evidence.reading import table, words_of
-from intent.evidence.shell_options import arguments
-from intent.evidence.shell_syntax import Command, Source, Word
-from intent.evidence.shell_transfers import finding
 from intent.vocabulary import Effect
 
 _LANGUAGES = {"shell": Language.SHELL, "python": Language.PYTHON, "javascript": Language.JAVASCRIPT, "powershell": Language.POWERSHELL}

@@ -20,6 +20,9 @@ from tree_sitter import Language, Node, Parser
 from intent.evidence.reading import table, words_of
 
 MAX_COMMANDS = 256
+# The grammar's scanner looks up every character in the tables of <ctype.h>, and reads memory that is not its own beyond ASCII. To bash
+# these bytes are letters, so it is shown letters in their places.
+_LETTERS = bytes(byte if byte < 0x80 else ord("u") for byte in range(256))
 _MAX_SUBSTITUTIONS_DEEP = 8
 _EXPANSIONS = frozenset({"simple_expansion", "expansion", "command_substitution", "process_substitution", "arithmetic_expansion"})
 _SUBSTITUTIONS = frozenset({"command_substitution", "process_substitution"})
@@ -131,9 +134,10 @@ def harmless() -> frozenset[str]:
 
 def script(text: str) -> Script:
     """Parse a text of bounded length."""
-    # A parser belongs to one thread, and costs less to make than to share.
     data = text.encode()
-    return _Walk(data).read(Parser(_bash()).parse(data).root_node)
+    # A parser belongs to one thread, and costs less to make than to share.
+    tree = Parser(_bash()).parse(data.translate(_LETTERS))
+    return _Walk(data).read(tree.root_node)
 
 
 class _Walk:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from intent.evidence import javascript_code, python_code
 from intent.evidence.base import Finding
+from intent.evidence.languages import javascript, python
 from intent.evidence.nested import Reading
 
 _PYTHON_ONLY = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.For, ast.Try, ast.Global)
@@ -32,12 +32,12 @@ def read(text: str) -> list[Reading]:
     """What a program does, its language told by its form."""
     if not text.strip():
         return []
-    tree = python_code.parsed(text)
+    tree = python.parsed(text)
     if tree is None:
-        return javascript_code.read(text) if looks_like_javascript(text) else [Finding("code", "a language that is not read", None)]
+        return javascript.read(text) if looks_like_javascript(text) else [Finding("code", "a language that is not read", None)]
     if not any(isinstance(node, _PYTHON_ONLY) for node in ast.walk(tree)) and _free_names(tree) & _JAVASCRIPT_NAMES:
-        return javascript_code.read(text)
-    return python_code.read(text)
+        return javascript.read(text)
+    return python.read(text)
 
 
 def _free_names(tree: ast.Module) -> set[str]:

@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from intent.evidence.python_names import Names
+from intent.evidence.languages.names import Names
 
 _MAX_DEPTH = 8
 _STATEMENT = re.compile(

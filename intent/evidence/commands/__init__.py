@@ -1,0 +1,1 @@
+"""Commands of shells: their grammar, their options, and what each program does."""

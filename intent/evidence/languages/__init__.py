@@ -1,0 +1,1 @@
+"""Programs in Python and JavaScript: what their calls do."""
