@@ -40,12 +40,12 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The part of each group, and the rows of each part.
+    """The rows of each part.
 
     Attributes
     ----------
-    sources
-        Rows that train, in their files.
+    train
+        Rows that train, those that a model picked among them.
     tune, certify
         Rows that do not; none of them picked by a model.
     """

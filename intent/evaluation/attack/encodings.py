@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import numpy as np
-from pydantic import JsonValue
 
 from intent.evaluation.attack.base import Family, Part, Rewrite, Transform, drawn, mapped_strings, with_arguments
 from intent.evaluation.attack.languages import with_commands, with_statements
@@ -123,18 +122,6 @@ def _nested(call: ToolCall, rng: np.random.Generator) -> ToolCall | None:
         lambda value: json_in_json(base64_of(value)),
     )
     return _values(*pairs)(call, rng)
-
-
-def encoded_strings(value: JsonValue) -> list[str]:
-    """The strings in ``value`` that the families of this module encode, in document order."""
-    found: list[str] = []
-
-    def note(text: str) -> str:
-        found.extend([text] if len(text) >= LEAST_CHARACTERS else [])
-        return text
-
-    mapped_strings(value, note)
-    return found
 
 
 def families() -> tuple[Family, ...]:
