@@ -16,6 +16,13 @@
     ├── CorpusError          a corpus row or file that does not fit the row format
     ├── EvaluationError      a gate, a report or a list of decisions that does not fit
     ├── TrainingError        data from which no model can be fitted
+    ├── HarvestError         a server that cannot be asked for its tools, or a configuration that names none
+    ├── PolicyError          a policy set that does not validate or fails its own test cases
+    ├── EngineError          a policy engine that gave no answer: the call is denied
+    ├── DelegationError      a token, or a chain of them, that must not be trusted
+    ├── StoreError           a database that cannot be opened or does not fit
+    │   └── AuditError       an event that cannot be recorded: the call is denied
+    ├── GatewayError         a gateway that cannot be set up
     └── DependencyMissing    an optional extra that is not installed
 
 Uncertainty is not an error: it is the intent ``unknown`` with a reason.
@@ -137,6 +144,52 @@ class TrainingError(IntentError):
     """No model can be fitted from the data given."""
 
     code = "training_error"
+
+
+class HarvestError(IntentError):
+    """A server cannot be asked for its tools, or a configuration names none."""
+
+    code = "harvest_error"
+
+
+class PolicyError(IntentError):
+    """A policy set does not validate, or fails its own test cases."""
+
+    code = "policy_error"
+
+
+class EngineError(IntentError):
+    """A policy engine gave no answer that can be trusted: an error, a time-out, nothing, or a rule that was skipped."""
+
+    code = "engine_error"
+
+
+class DelegationError(IntentError):
+    """A token must not be trusted; ``fault`` says why in one word, stable for policies and the audit."""
+
+    code = "delegation_error"
+
+    def __init__(self, fault: str, why: str) -> None:
+        self.fault = fault
+        super().__init__(why)
+
+
+class StoreError(IntentError):
+    """A database cannot be opened, or its schema does not fit."""
+
+    code = "store_error"
+
+
+class AuditError(StoreError):
+    """An event cannot be recorded, or a record cannot be read."""
+
+    code = "audit_error"
+
+
+class GatewayError(IntentError):
+    """A gateway cannot be set up."""
+
+    code = "gateway_error"
 
 
 class DependencyMissing(IntentError):
