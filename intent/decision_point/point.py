@@ -1,0 +1,280 @@
+"""Decides one request after the other: every fault, doubt or silence on the way is a deny, and no answer leaves before it is recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from intent.audit.event import CallRecord, EnforcementRecord, Event, EventKind
+from intent.audit.journal import Journal, SessionHistory
+from intent.decision_point.circumstances import Circumstances, Ended, Verifier, circumstances
+from intent.decision_point.evaluation import Evaluation, Ground, Refusal, permille
+from intent.decision_point.recording import Moment, RecordCall, decision_event, refusal_event
+from intent.errors import AuditError, EngineError, IntentError, InvalidCall
+from intent.policy.engine import Engine
+from intent.policy.input import Judgement, PolicyInput, Sensitivity, Target
+from intent.policy.outcome import ON_DENIAL, Obligation, ObligationType, Verdict
+from intent.policy.request import EvaluationRequest
+from intent.schema import Decision, Outcome, ReasonCode, ToolCall
+
+log = logging.getLogger(__name__)
+
+
+class Normalizes(Protocol):
+    """The normalizer, as the decision point needs it."""
+
+    def normalize(self, call: ToolCall) -> Decision:
+        """Decide one call; never raises."""
+        ...
+
+    def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision:  # noqa: A002 - the contract's own word
+        """A deny for something that was not read."""
+        ...
+
+
+SensitivityOf = Callable[[str, str, Mapping[str, JsonValue], object], Sensitivity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a decision point is made of.
+
+    Attributes
+    ----------
+    normalizer, engine, journal
+        What reads calls, what answers inputs, what records answers.
+    record_call
+        Turns a call into what the audit keeps of it.
+    sensitivity
+        How sensitive is what a call touches: server, tool, arguments and the caller's own word in.
+    verifier
+        Checks delegation tokens; None: a request that brings one is denied.
+    ended
+        Tells which sessions were ended; None: none can be.
+    require_delegation
+        Whether a request without a token is denied.
+    """
+
+    normalizer: Normalizes
+    engine: Engine
+    journal: Journal
+    record_call: RecordCall
+    sensitivity: SensitivityOf
+    verifier: Verifier | None = None
+    ended: Ended | None = None
+    require_delegation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request that was read, up to the question that policy is asked."""
+
+    given: PolicyInput
+    decision: Decision
+    supported: frozenset[str]
+
+
+class DecisionPoint:
+    """Answers evaluation requests; safe between threads.
+
+    Parameters
+    ----------
+    parts
+        What it is made of.
+    now, clock, new_id
+        Injected, so that tests hold time and identifiers still; ``now`` gives aware times, ``clock`` monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._parts = parts
+        self._now = now
+        self._clock = clock
+        self._new_id = new_id
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of."""
+        return self._parts
+
+    def evaluate(self, request: EvaluationRequest) -> Evaluation:
+        """Decide one request and record the decision; never raises."""
+        arrived = self._clock()
+        try:
+            return self._evaluated(request, arrived)
+        except InvalidCall as error:
+            return self._refused(request, Refusal.REQUEST, ReasonCode.of(error), str(error), arrived)
+        except AuditError:
+            log.exception("an audit store failed")
+            return self._refused(request, Refusal.AUDIT, ReasonCode.ERROR, "the decision could not be recorded", arrived)
+        except IntentError as error:
+            return self._refused(request, ReasonCode.ERROR, ReasonCode.ERROR, str(error), arrived)
+        except Exception:  # fail closed: whatever happened, the answer is a deny
+            log.exception("a request could not be decided")
+            return self._refused(request, ReasonCode.ERROR, ReasonCode.ERROR, "the request could not be decided", arrived)
+
+    def refuse(self, request: EvaluationRequest, message: str) -> Evaluation:
+        """Deny a request that was never worked on, for want of time or room, and record that."""
+        return self._refused(request, ReasonCode.TIMEOUT, ReasonCode.TIMEOUT, message, self._clock())
+
+    def enforced(self, decision_id: str, request: EvaluationRequest, found: EnforcementRecord) -> None:
+        """Record what became of an obligation or of an allowed call.
+
+        Raises
+        ------
+        AuditError
+            If it cannot be recorded: the enforcement point must then treat the call as denied.
+        """
+        session = request.circumstance("session").get("id")
+        self._parts.journal.append(
+            Event(
+                id=self._new_id(),
+                kind=EventKind.ENFORCEMENT,
+                at=self._now(),
+                decision_id=decision_id,
+                subject=request.subject.id,
+                agent="",
+                session=session if isinstance(session, str) else "",
+                allowed=found.fulfilled,
+                enforcement=found,
+            )
+        )
+
+    def _evaluated(self, request: EvaluationRequest, arrived: float) -> Evaluation:
+        call = request.tool_call()
+        around = circumstances(request, self._parts.verifier, require_token=self._parts.require_delegation)
+        prepared = self._prepared(request, call, around)
+        verdict, failure = self._asked(prepared.given)
+        answer = self._answer(prepared, verdict, failure)
+        moment = Moment(self._new_id(), self._now(), self._since(arrived))
+        record = self._parts.record_call(call)
+        self._parts.journal.append(decision_event(answer, prepared.given, record, moment, permitted=verdict.allowed))
+        return answer
+
+    def _prepared(self, request: EvaluationRequest, call: ToolCall, around: Circumstances) -> _Prepared:
+        parts = self._parts
+        decision = parts.normalizer.normalize(call)
+        server, tool = (call.tool.server or "", call.tool.name) if call.tool else ("", "")
+        history = parts.journal.history(around.session) if around.session else SessionHistory()
+        ended = bool(around.session) and parts.ended is not None and parts.ended.revoked(around.session)
+        told = (request.resource.properties or {}).get("sensitivity")
+        given = PolicyInput(
+            principal=around.principal,
+            delegation=around.granted(decision.intent, server, tool),
+            judgement=_judgement(decision),
+            target=Target(tool, server, parts.sensitivity(server, tool, call.arguments or {}, told)),
+            session=around.session_facts(history, self._now(), ended=ended),
+            model=decision.model,
+            vocabulary=decision.vocabulary,
+        )
+        return _Prepared(given, decision, _supported(request))
+
+    def _asked(self, given: PolicyInput) -> tuple[Verdict, str]:
+        """What policy says, and what kept it from saying anything: an engine that fails has denied."""
+        try:
+            return self._parts.engine.evaluate(given), ""
+        except EngineError as error:
+            return Verdict(allowed=False), str(error)
+        except Exception:  # an engine is somebody else's code
+            log.exception("a policy engine failed")
+            return Verdict(allowed=False), "the policy engine failed"
+
+    def _answer(self, prepared: _Prepared, verdict: Verdict, failure: str) -> Evaluation:
+        grounds = tuple(_grounds(prepared, verdict, failure))
+        allowed = verdict.allowed and not grounds
+        return Evaluation(
+            allowed=allowed,
+            decision=prepared.decision,
+            grounds=grounds,
+            obligations=tuple(duty for duty in verdict.obligations if allowed or duty.type in ON_DENIAL),
+            engine=self._parts.engine.name,
+            policy=self._parts.engine.digest,
+            determining=verdict.determining,
+        )
+
+    def _refused(self, request: EvaluationRequest, code: Refusal | ReasonCode, why: ReasonCode, message: str, arrived: float) -> Evaluation:
+        decision = self._parts.normalizer.refuse(why, message)
+        answer = Evaluation(
+            allowed=False,
+            decision=decision,
+            grounds=(Ground(str(code), message),),
+            obligations=(),
+            engine=self._parts.engine.name,
+            policy="",
+            determining=(),
+        )
+        moment = Moment(self._new_id(), self._now(), self._since(arrived))
+        try:
+            self._parts.journal.append(refusal_event(decision, (str(code),), request.subject.id, self._call_record(request), moment))
+        except Exception:  # the answer is a deny already
+            log.exception("a denial could not be recorded")
+        return answer
+
+    def _call_record(self, request: EvaluationRequest) -> CallRecord | None:
+        try:
+            return self._parts.record_call(request.tool_call())
+        except IntentError:
+            return None
+
+    def _since(self, arrived: float) -> int:
+        return max(0, int((self._clock() - arrived) * 1e6))
+
+
+def _grounds(prepared: _Prepared, verdict: Verdict, failure: str) -> list[Ground]:
+    """Every reason against; the gate, the chain and the session bind whatever policy says."""
+    given, decision = prepared.given, prepared.decision
+    grounds = [Ground(str(reason.code), reason.message) for reason in decision.reasons]
+    if decision.outcome is not Outcome.FORWARD and not grounds:
+        grounds.append(Ground(str(ReasonCode.ERROR), "the gate did not forward the call"))
+    if not given.delegation.valid:
+        grounds.append(Ground(str(Refusal.DELEGATION), f"the delegation does not hold: {given.delegation.fault}"))
+    elif not given.delegation.granted:
+        grounds.append(Ground(str(Refusal.GRANT), "the delegation does not cover this intent on this tool"))
+    if given.session.expired:
+        grounds.append(Ground(str(Refusal.SESSION), "the session has ended"))
+    if failure:
+        grounds.append(Ground(str(Refusal.ENGINE), failure))
+    elif not verdict.allowed:
+        grounds.append(Ground(str(Refusal.POLICY), f"denied by {', '.join(verdict.determining) or 'default: no policy permits it'}"))
+    else:
+        grounds += _unsupported(verdict.obligations, prepared.supported)
+    return grounds
+
+
+def _unsupported(obligations: tuple[Obligation, ...], supported: frozenset[str]) -> list[Ground]:
+    missing = sorted({str(duty.type) for duty in obligations} - supported)
+    return [Ground(str(Refusal.OBLIGATION), f"the caller does not declare that it can carry out: {', '.join(missing)}")] if missing else []
+
+
+def _supported(request: EvaluationRequest) -> frozenset[str]:
+    found = (request.context or {}).get("supported_obligations")
+    if found is None:
+        return frozenset()
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise InvalidCall("context.supported_obligations", f"be a list of {', '.join(ObligationType)}")
+    return frozenset(str(item) for item in found)
+
+
+def _judgement(decision: Decision) -> Judgement:
+    return Judgement(
+        intent=decision.intent,
+        forwarded=decision.outcome is Outcome.FORWARD,
+        confidence_permille=permille(decision.confidence),
+        declared=tuple(sorted(decision.declared.intents)) if decision.declared else (),
+        reasons=tuple(sorted({str(reason.code) for reason in decision.reasons})),
+        evidence=tuple(sorted({fact.kind for fact in decision.evidence})),
+        certified=decision.certificate.valid,
+    )
