@@ -112,8 +112,9 @@ class DecisionPoint:
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Decide one request and record the decision; never raises."""
-        arrived = self._clock()
+        arrived = None
         try:
+            arrived = self._clock()
             return self._evaluated(request, arrived)
         except InvalidCall as error:
             return self._refused(request, Refusal.REQUEST, ReasonCode.of(error), str(error), arrived)
@@ -128,7 +129,7 @@ class DecisionPoint:
 
     def refuse(self, request: EvaluationRequest, message: str) -> Evaluation:
         """Deny a request that was never worked on, for want of time or room, and record that."""
-        return self._refused(request, ReasonCode.TIMEOUT, ReasonCode.TIMEOUT, message, self._clock())
+        return self._refused(request, ReasonCode.TIMEOUT, ReasonCode.TIMEOUT, message, None)
 
     def enforced(self, decision_id: str, request: EvaluationRequest, found: EnforcementRecord) -> None:
         """Record what became of an obligation or of an allowed call.
@@ -205,7 +206,9 @@ class DecisionPoint:
             determining=verdict.determining,
         )
 
-    def _refused(self, request: EvaluationRequest, code: Refusal | ReasonCode, why: ReasonCode, message: str, arrived: float) -> Evaluation:
+    def _refused(
+        self, request: EvaluationRequest, code: Refusal | ReasonCode, why: ReasonCode, message: str, arrived: float | None
+    ) -> Evaluation:
         decision = self._parts.normalizer.refuse(why, message)
         answer = Evaluation(
             allowed=False,
@@ -216,8 +219,8 @@ class DecisionPoint:
             policy="",
             determining=(),
         )
-        moment = Moment(self._new_id(), self._now(), self._since(arrived))
         try:
+            moment = Moment(self._new_id(), self._now(), self._since(arrived))
             self._parts.journal.append(refusal_event(decision, (str(code),), request.subject.id, self._call_record(request), moment))
         except Exception:  # the answer is a deny already
             log.exception("a denial could not be recorded")
@@ -229,8 +232,8 @@ class DecisionPoint:
         except IntentError:
             return None
 
-    def _since(self, arrived: float) -> int:
-        return max(0, int((self._clock() - arrived) * 1e6))
+    def _since(self, arrived: float | None) -> int:
+        return 0 if arrived is None else max(0, int((self._clock() - arrived) * 1e6))
 
 
 def _grounds(prepared: _Prepared, verdict: Verdict, failure: str) -> list[Ground]:
