@@ -30,12 +30,15 @@ class Shares:
         Of the groups of real catalogues: what chooses temperatures and novelty, and what the certificate rests on.
     own_tune, own_certify
         The same of rows that were written for training.
+    spent
+        Seeds of earlier draws. What they gave to certification was looked at, so it trains now, and certifies nothing again.
     """
 
     tune: float = 0.10
     certify: float = 0.17
     own_tune: float = 0.06
     own_certify: float = 0.25
+    spent: tuple[int, ...] = (2,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition
     """
     rows = [row for source in sources for row in source.rows]
     own = {row.group for row in rows if row.source == OWN}
-    drawn = {group: _part(group, shares.own_certify, shares.own_tune, seed) for group in own}
-    drawn |= {row.group: _part(row.group, shares.certify, shares.tune, seed) for row in rows if row.group not in own}
+    real = {row.group for row in rows} - own
+    drawn = {group: _part(group, shares.own_certify, shares.own_tune, seed, shares.spent) for group in own}
+    drawn |= {group: _part(group, shares.certify, shares.tune, seed, shares.spent) for group in real}
     found = Partition(*(tuple(_rows_of(wanted, rows, drawn)) for wanted in Part))
     for name, chosen in zip(Part, (found.train, found.tune, found.certify), strict=True):
         if not any(row.label.intent for row in chosen):
@@ -74,10 +78,16 @@ def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition
     return found
 
 
-def _part(group: str, certify: float, tune: float, seed: int) -> Part:
-    """By a number in [0, 1) that the name and the seed alone decide: rows that come later move no group to another side."""
-    drawn = int.from_bytes(hashlib.sha256(f"{seed}\n{group}".encode()).digest()[:8]) / 2**64
+def _part(group: str, certify: float, tune: float, seed: int, spent: Sequence[int]) -> Part:
+    drawn = _draw(group, seed)
+    if drawn < certify and any(_draw(group, earlier) < certify for earlier in spent if earlier != seed):
+        return Part.TRAIN
     return Part.CERTIFY if drawn < certify else Part.TUNE if drawn < certify + tune else Part.TRAIN
+
+
+def _draw(group: str, seed: int) -> float:
+    """A number in [0, 1) that the name and the seed alone decide: rows that come later move no group to another side."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\n{group}".encode()).digest()[:8]) / 2**64
 
 
 def _rows_of(wanted: Part, rows: Sequence[Row], part: Mapping[str, Part]) -> list[Row]:

@@ -85,3 +85,12 @@ def test_a_picked_row_trains_or_is_left_out(tmp_path, rows):
 def test_a_part_without_rows_is_refused(tmp_path, rows, shares):
     with pytest.raises(TrainingError, match="at least three groups"):
         partition(_sources(tmp_path, rows), shares, 2)
+
+
+def test_what_an_earlier_draw_certified_with_trains_and_certifies_nothing_again(tmp_path, rows):
+    never, spent = Shares(spent=()), Shares(spent=(2,))
+    earlier = {group for group, part in _side(partition(_sources(tmp_path, rows), never, 2)).items() if part is Part.CERTIFY}
+    drawn_anew = {group for group, part in _side(partition(_sources(tmp_path, rows), never, 3)).items() if part is Part.CERTIFY}
+    sides = _side(partition(_sources(tmp_path, rows), spent, 3))
+    assert {group for group, part in sides.items() if part is Part.CERTIFY} == drawn_anew - earlier
+    assert all(sides[group] is Part.TRAIN for group in drawn_anew & earlier)
