@@ -31,6 +31,7 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
     vocabulary: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocabulary; the shipped one if not given.")] = None,
     fine_tune: Annotated[bool, typer.Option("--finetune", help="Train the encoder too, which takes most of an hour on two cores.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Where a stopped --finetune is taken up again.")] = None,
+    runs: Annotated[int, typer.Option(min=1, max=8, help="Runs of --finetune whose weights are averaged; each takes as long as one.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the split and of fine-tuning.")] = 2,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="What earlier certificates spent on these rows; kept up.")] = None,
     spend: Annotated[
@@ -53,7 +54,7 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         vocabulary=vocabulary or default_path(),
         output=output,
         recipe=Recipe(seed=seed),
-        fine_tune=Schedule(seed=seed) if fine_tune else None,
+        fine_tune=Schedule(seed=seed, runs=runs) if fine_tune else None,
         ledger=ledger,
         spend=spend,
         cache=cache,

@@ -31,11 +31,14 @@ class Augmentation:
         Of the tools of the highest privilege: a copy with sentences of tools that read before and behind its description.
     diluted_reads
         Of the tools that read: the same, so that dilution by itself tells nothing.
+    disguised
+        Of the tools of the highest privilege: a copy that is both renamed and diluted.
     """
 
     renamed: float = 0.15
     diluted: float = 0.20
     diluted_reads: float = 0.10
+    disguised: float = 0.10
 
 
 def augmented(
@@ -53,6 +56,8 @@ def augmented(
             copies.append(_copy(tool, name=reads[rng.integers(len(reads))].name))
         if rng.random() < (shares.diluted if top else shares.diluted_reads if _reads(tool, vocabulary) else 0.0):
             copies.append(_copy(tool, description=_diluted(tool.description, sentences, rng)))
+        if top and tool.description and rng.random() < shares.disguised:
+            copies.append(_copy(tool, name=reads[rng.integers(len(reads))].name, description=_diluted(tool.description, sentences, rng)))
     return tuple(copies)
 
 

@@ -2,7 +2,9 @@
 
 Cross-entropy on soft labels for what a tool can do, binary cross-entropy for polymorphic tools and for the intents of a request. Names
 alone and descriptions alone take turns with the whole definition, so that neither part is read without the other's check. Groups set
-aside choose the best epoch. A run with a seed can be stopped after any epoch and goes on from its checkpoint.
+aside choose the best epoch. Several runs from the same weights, which see the data in other orders, may be averaged weight by weight: one
+encoder with nearly the accuracy of all of them together (Wortsman et al., "Model soups", 2022). A run with a seed can be stopped after any
+epoch and goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Schedule:
         Epochs after the best validation accuracy at which training stops.
     half
         Whether matrices are multiplied in bfloat16: half the time on processors that have it.
+    runs
+        Runs whose weights are averaged; each takes as long as one.
     """
 
     epochs: int = 5
@@ -58,6 +62,7 @@ class Schedule:
     own_weight: float = 0.5
     patience: int = 3
     half: bool = True
+    runs: int = 1
     seed: int = 2
 
     def to_dict(self) -> dict[str, float | int]:
@@ -88,6 +93,36 @@ class _Item:
     weight: float
 
 
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """What fine-tuning made.
+
+    Attributes
+    ----------
+    encoder
+        In evaluation mode.
+    curves
+        The training curve of each run.
+    average
+        Validation loss and accuracy of the average of all runs; None where there was one run, or nothing to validate with.
+    averaged
+        Whether the encoder is that average: its validation loss is no higher than that of the best run.
+    """
+
+    encoder: SentenceTransformer
+    curves: list[list[Epoch]]
+    average: tuple[float, float] | None = None
+    averaged: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, without the encoder."""
+        return {
+            "curves": [[asdict(epoch) for epoch in curve] for curve in self.curves],
+            "average": list(self.average) if self.average else None,
+            "averaged": self.averaged,
+        }
+
+
 def finetune(
     examples: Examples,
     validation: Sequence[ToolExample],
@@ -95,7 +130,7 @@ def finetune(
     schedule: Schedule,
     progress: Callable[[int, int, float], None],
     checkpoint: Path | None = None,
-) -> tuple[SentenceTransformer, list[Epoch]]:
+) -> FineTuned:
     """Train the base model on examples.
 
     Parameters
@@ -105,28 +140,44 @@ def finetune(
     progress
         Called with (step, steps, loss) after each step.
     checkpoint
-        File that is written after each epoch, and from which a run with the same schedule goes on where it stopped.
-
-    Returns
-    -------
-    tuple
-        The encoder of the best epoch, and the training curve.
+        File that is written after each epoch, and from which a run with the same schedule goes on where it stopped; runs after the first
+        have their number in its name.
     """
     try:
         import torch
     except ImportError as error:
         raise DependencyMissing("torch", "train") from error
-    torch.manual_seed(schedule.seed)  # pyright: ignore[reportUnknownMemberType] - torch leaves it untyped
     items = _items(examples, vocabulary, schedule)
-    run = _Run(load_base(), vocabulary, schedule, math.ceil(len(items) / schedule.batch))
-    run.resume(checkpoint)
-    while not run.finished:
-        rng = np.random.default_rng([schedule.seed, len(run.curve)])
-        torch.manual_seed(schedule.seed + len(run.curve))  # pyright: ignore[reportUnknownMemberType] - as above
-        loss = run.epoch(_batches(items, schedule.batch, rng), rng, progress)
-        run.note(loss, validation, vocabulary)
-        run.save(checkpoint)
-    return run.best(), run.curve
+    runs: list[_Run] = []
+    for number in range(schedule.runs):
+        torch.manual_seed(schedule.seed)  # pyright: ignore[reportUnknownMemberType] - torch leaves it untyped
+        run = _Run(load_base(), vocabulary, schedule, math.ceil(len(items) / schedule.batch), number)
+        run.resume(checkpoint)
+        while not run.finished:
+            # Later runs differ in the order of the data and in what is dropped, and start from the same weights.
+            rng = np.random.default_rng([schedule.seed, len(run.curve), *([number] if number else [])])
+            torch.manual_seed(schedule.seed + len(run.curve) + 1000 * number)  # pyright: ignore[reportUnknownMemberType] - as above
+            loss = run.epoch(_batches(items, schedule.batch, rng), rng, progress)
+            run.note(loss, validation, vocabulary)
+            run.save(checkpoint)
+        runs.append(run)
+    return _joined(runs, validation, vocabulary)
+
+
+def _joined(runs: Sequence[_Run], validation: Sequence[ToolExample], vocabulary: Vocabulary) -> FineTuned:
+    """The average of all runs where it is no worse than the best of them, else that one."""
+    curves = [run.curve for run in runs]
+    found = [run.chosen(validation, vocabulary) for run in runs]
+    best = min(range(len(runs)), key=lambda k: found[k][0])
+    if len(runs) == 1:
+        return FineTuned(runs[0].encoder, curves)
+    single = copy.deepcopy(runs[best].weights)
+    runs[0].take([run.weights for run in runs])
+    average = runs[0].validated(validation, vocabulary)
+    if validation and average[0] > found[best][0]:
+        runs[0].take([single])
+        return FineTuned(runs[0].encoder, curves, average)
+    return FineTuned(runs[0].encoder, curves, average if validation else None, averaged=True)
 
 
 def _items(examples: Examples, vocabulary: Vocabulary, schedule: Schedule) -> list[_Item]:
@@ -173,17 +224,20 @@ def _seen(item: _Item, schedule: Schedule, rng: np.random.Generator) -> str:
 class _Run:
     """The state of one training run: model, linear layers, optimizer, curve, best weights so far."""
 
-    def __init__(self, model: SentenceTransformer, vocabulary: Vocabulary, schedule: Schedule, steps_an_epoch: int) -> None:
+    def __init__(
+        self, model: SentenceTransformer, vocabulary: Vocabulary, schedule: Schedule, steps_an_epoch: int, number: int = 0
+    ) -> None:
         import torch
         from torch import nn
 
         self.curve: list[Epoch] = []
         self._model = model
         self._schedule = schedule
+        self._number = number
         self._steps = schedule.epochs * steps_an_epoch
         self._step = 0
         self._validated = 0
-        self._best: dict[str, Any] = {}
+        self._best: dict[str, dict[str, torch.Tensor]] = {}
         self._nothing = (0.0,) * len(vocabulary.labels)
         width = int(model.get_embedding_dimension() or 0)
         outputs = {"capability": len(vocabulary.labels), "polymorphic": 1, "declared": len(vocabulary.ids)}
@@ -268,12 +322,34 @@ class _Run:
     def note(self, loss: float, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> None:
         """Add an epoch to the curve, and keep its weights if it is the best."""
         self._validated = len(validation)
-        found = self._validate(validation, vocabulary) if validation else (None, None)
-        self.curve.append(Epoch(loss, *found))
+        self.curve.append(Epoch(loss, *(self.validated(validation, vocabulary) if validation else (None, None))))
         if self._best_epoch == len(self.curve) - 1:
-            self._best = copy.deepcopy(self._model.state_dict())
+            self._best = copy.deepcopy(self.weights)
 
-    def _validate(self, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> tuple[float, float]:
+    @property
+    def weights(self) -> dict[str, dict[str, torch.Tensor]]:
+        """The weights of the encoder and of the linear layers."""
+        return {"model": self._model.state_dict(), "heads": self._heads.state_dict()}
+
+    @property
+    def encoder(self) -> SentenceTransformer:
+        """The encoder, in evaluation mode."""
+        return self._model.eval()
+
+    def chosen(self, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> tuple[float, float]:
+        """Take the weights of the best epoch; their validation loss and accuracy, both 0 where there is nothing to validate with."""
+        self.take([self._best])
+        return self.validated(validation, vocabulary) if validation else (0.0, 0.0)
+
+    def take(self, weights: Sequence[dict[str, dict[str, torch.Tensor]]]) -> None:
+        """Take the mean of the weights of several runs; counters, which are whole numbers, from the first."""
+        for part, module in (("model", self._model), ("heads", self._heads)):
+            first = weights[0][part]
+            mean = {name: sum(w[part][name] for w in weights) / len(weights) if t.is_floating_point() else t for name, t in first.items()}
+            module.load_state_dict(mean)
+
+    def validated(self, validation: Sequence[ToolExample], vocabulary: Vocabulary) -> tuple[float, float]:
+        """Loss and accuracy on the validation tools."""
         import torch
 
         self._model.eval()
@@ -287,11 +363,6 @@ class _Run:
         right = target[np.arange(len(target)), log.argmax(axis=1)] > 0
         return float(-(target * log).sum(axis=1).mean()), float(right.mean())
 
-    def best(self) -> SentenceTransformer:
-        """The model with the weights of its best epoch, in evaluation mode."""
-        self._model.load_state_dict(self._best)
-        return self._model.eval()
-
     def save(self, checkpoint: Path | None) -> None:
         """Write the state, if there is a file for it."""
         import torch
@@ -300,6 +371,7 @@ class _Run:
             return
         state = {
             "schedule": self._schedule.to_dict(),
+            "number": self._number,
             "step": self._step,
             "curve": [asdict(epoch) for epoch in self.curve],
             "model": self._model.state_dict(),
@@ -307,18 +379,22 @@ class _Run:
             "heads": self._heads.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        beside = checkpoint.with_suffix(".new")
+        own = self._file(checkpoint)
+        beside = own.with_suffix(".new")
         torch.save(state, beside)
-        beside.replace(checkpoint)
+        beside.replace(own)
+
+    def _file(self, checkpoint: Path) -> Path:
+        return checkpoint.with_stem(f"{checkpoint.stem}-{self._number}") if self._number else checkpoint
 
     def resume(self, checkpoint: Path | None) -> None:
         """Take the state of a file that a run with the same schedule left; any other file is left alone."""
         import torch
 
-        if checkpoint is None or not checkpoint.is_file():
+        if checkpoint is None or not self._file(checkpoint).is_file():
             return
-        state = torch.load(checkpoint, weights_only=True)
-        if state["schedule"] != self._schedule.to_dict():
+        state = torch.load(self._file(checkpoint), weights_only=True)
+        if (state["schedule"], state.get("number")) != (self._schedule.to_dict(), self._number):
             return
         self._step, self._best = state["step"], state["best"]
         self.curve = [Epoch(**epoch) for epoch in state["curve"]]

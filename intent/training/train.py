@@ -27,7 +27,7 @@ from intent.training.augment import Augmentation, augmented
 from intent.training.certify import Promise, read_calibration, with_thresholds, write_certificate
 from intent.training.examples import Examples, Source, read_examples, read_sources
 from intent.training.export import export_encoder
-from intent.training.finetune import Epoch, Schedule, finetune
+from intent.training.finetune import FineTuned, Schedule, finetune
 from intent.training.fit import Recipe, fit
 from intent.training.partition import Partition, Shares, partition
 from intent.vocabulary import Vocabulary
@@ -99,10 +99,10 @@ def train(run: Run, steps: Steps) -> bundle.Bundle:
     learn = replace(learn, tools=(*learn.tools, *copies))
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "bundle"
-        curve = _encoder(run, learn, tune, vocabulary, directory, steps)
+        tuned = _encoder(run, learn, tune, vocabulary, directory, steps)
         encoder = CachedEncoder(OnnxEncoder(directory, max_tokens=run.max_tokens, threads=run.threads), path=run.cache, capacity=1 << 20)
         model = fit(learn, tune, vocabulary, encoder, run.recipe, steps.say)
-        described = _described(run, sources, parts, learn, curve)
+        described = _described(run, sources, parts, learn, tuned)
         bundle.save(directory, model, vocabulary, described)
         steps.say(f"certifying on {len(parts.certify)} rows that nothing was fitted on")
         _certify(run, directory, parts.certify, described)
@@ -112,17 +112,16 @@ def train(run: Run, steps: Steps) -> bundle.Bundle:
     return finished
 
 
-def _encoder(run: Run, learn: Examples, tune: Examples, vocabulary: Vocabulary, directory: Path, steps: Steps) -> list[Epoch]:
-    """Write the encoder into the directory; the training curve, empty where the base weights are kept."""
-    if run.fine_tune is None:
-        model, curve = load_base(), list[Epoch]()
-    else:
+def _encoder(run: Run, learn: Examples, tune: Examples, vocabulary: Vocabulary, directory: Path, steps: Steps) -> FineTuned | None:
+    """Write the encoder into the directory; None where the base weights are kept."""
+    tuned = None
+    if run.fine_tune is not None:
         steps.say(f"fine-tuning the encoder on {len(learn.tools)} tools and {len(learn.requests)} requests")
         validation = [e for e in tune.tools if e.natural]
-        model, curve = finetune(learn, validation, vocabulary, run.fine_tune, steps.tick, run.checkpoint)
+        tuned = finetune(learn, validation, vocabulary, run.fine_tune, steps.tick, run.checkpoint)
     steps.say("exporting the encoder")
-    export_encoder(model, directory)
-    return curve
+    export_encoder(tuned.encoder if tuned else load_base(), directory)
+    return tuned
 
 
 def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str, Any]) -> None:
@@ -142,7 +141,7 @@ def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str
         write_ledger(run.ledger, ledger)
 
 
-def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, Any]:
+def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, tuned: FineTuned | None) -> dict[str, Any]:
     """The fields of the manifest that training knows."""
     return {
         "name": run.name,
@@ -158,17 +157,17 @@ def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Exa
         },
         "data": data_card(sources),
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "training": _settings(run, parts, learn, curve),
+        "training": _settings(run, parts, learn, tuned),
     }
 
 
-def _settings(run: Run, parts: Partition, learn: Examples, curve: Sequence[Epoch]) -> dict[str, JsonValue]:
+def _settings(run: Run, parts: Partition, learn: Examples, tuned: FineTuned | None) -> dict[str, JsonValue]:
     """What this run was asked for and what it had, with the curve of its fine-tuning."""
     return {
         "recipe": dict(asdict(run.recipe)),
         "shares": dict(asdict(run.shares)),
         "augmentation": dict(asdict(run.augmentation)),
-        "fine_tuning": {**run.fine_tune.to_dict(), "curve": [dict(asdict(epoch)) for epoch in curve]} if run.fine_tune else None,
+        "fine_tuning": {**run.fine_tune.to_dict(), **tuned.to_dict()} if run.fine_tune and tuned else None,
         "examples": {"tools": len(learn.tools), "calls": len(learn.effects), "requests": len(learn.requests)},
         "rows": {"train": len(parts.train), "tune": len(parts.tune), "certify": len(parts.certify)},
     }

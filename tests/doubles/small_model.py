@@ -24,7 +24,7 @@ DATA = Path(__file__).parents[2] / "data"
 VOCABULARY = Vocabulary.load(default_path())
 ENCODER = HashingEncoder(dimensions=64, max_tokens=60)
 SEED = 3
-EVERY_COPY = Augmentation(renamed=1.0, diluted=1.0, diluted_reads=1.0)
+EVERY_COPY = Augmentation(renamed=1.0, diluted=1.0, diluted_reads=1.0, disguised=1.0)
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,14 @@ def test_the_same_seed_makes_the_same_copies(copies):
 
 def test_the_name_of_a_renamed_copy_is_that_of_a_tool_that_reads():
     tools = small().learn.tools
-    found = augmented(tools, VOCABULARY, Augmentation(renamed=1.0, diluted=0.0, diluted_reads=0.0), np.random.default_rng(0))
+    found = augmented(tools, VOCABULARY, Augmentation(renamed=1.0, diluted=0.0, diluted_reads=0.0, disguised=0.0), np.random.default_rng(0))
     assert {e.name for e in found} <= {e.name for e in tools if _reads(e)}
 
 
 def test_what_stands_around_a_diluted_description_was_said_by_tools_that_read():
     tools = small().learn.tools
     said = {s for e in tools if _reads(e) for s in re.split(r"(?<=[.!?])\s+", " ".join(e.description.split()))}
-    found = augmented(tools, VOCABULARY, Augmentation(renamed=0.0, diluted=1.0, diluted_reads=1.0), np.random.default_rng(0))
+    found = augmented(tools, VOCABULARY, Augmentation(renamed=0.0, diluted=1.0, diluted_reads=1.0, disguised=0.0), np.random.default_rng(0))
     for copy in found:
         originals = {e.description for e in tools if (e.group, e.name) == (copy.group, copy.name)}
         assert any(_is_around(original, copy.description, said) for original in originals)
@@ -69,7 +69,7 @@ def test_nothing_of_the_rows_that_tune_or_certify_is_in_a_copy(copies):
 
 
 def test_only_tools_of_the_highest_privilege_are_renamed():
-    only_names = Augmentation(renamed=1.0, diluted=0.0, diluted_reads=0.0)
+    only_names = Augmentation(renamed=1.0, diluted=0.0, diluted_reads=0.0, disguised=0.0)
     tools = small().learn.tools
     found = augmented(tools, VOCABULARY, only_names, np.random.default_rng(0))
     assert len(found) == sum(e.intent in VOCABULARY.top and bool(e.description) for e in tools)
@@ -78,12 +78,25 @@ def test_only_tools_of_the_highest_privilege_are_renamed():
 
 def test_shares_are_kept():
     tools = small().learn.tools * 3
-    found = augmented(tools, VOCABULARY, Augmentation(renamed=0.5, diluted=0.0, diluted_reads=0.0), np.random.default_rng(0))
+    found = augmented(tools, VOCABULARY, Augmentation(renamed=0.5, diluted=0.0, diluted_reads=0.0, disguised=0.0), np.random.default_rng(0))
     able = sum(e.intent in VOCABULARY.top and bool(e.description) for e in tools)
     assert len(found) / able == pytest.approx(0.5, abs=0.06)
-    assert augmented(tools, VOCABULARY, Augmentation(0.0, 0.0, 0.0), np.random.default_rng(0)) == ()
+    assert augmented(tools, VOCABULARY, Augmentation(0.0, 0.0, 0.0, 0.0), np.random.default_rng(0)) == ()
 
 
 def test_where_no_tool_reads_there_is_nothing_to_mislead_with():
     top = tuple(e for e in small().learn.tools if e.intent in VOCABULARY.top)
     assert augmented(top, VOCABULARY, EVERY_COPY, np.random.default_rng(0)) == ()
+
+
+def test_a_disguised_copy_is_renamed_and_diluted_at_once():
+    tools = small().learn.tools
+    only = Augmentation(renamed=0.0, diluted=0.0, diluted_reads=0.0, disguised=1.0)
+    found = augmented(tools, VOCABULARY, only, np.random.default_rng(0))
+    assert found
+    for copy in found:
+        originals = [e for e in tools if e.group == copy.group and e.description and e.description in copy.description]
+        assert originals
+        assert all(e.intent in VOCABULARY.top for e in originals if e.intent == copy.intent)
+    assert {e.name for e in found} <= {e.name for e in tools if _reads(e)}
+    assert sum(e.description not in {t.description for t in tools} for e in found) == len(found)

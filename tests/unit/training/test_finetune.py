@@ -69,7 +69,7 @@ def test_a_definition_is_seen_by_its_parts_in_the_shares_of_the_schedule(example
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(examples, tmp_path, monkeypatch):
     examples = Examples(examples.tools[:10], (), examples.requests[:6])
     validation = small().tune.tools[:6]
-    whole, curve = finetune.finetune(examples, validation, VOCABULARY, SCHEDULE, lambda *_: None)
+    whole = finetune.finetune(examples, validation, VOCABULARY, SCHEDULE, lambda *_: None)
     checkpoint = tmp_path / "run.pt"
     noted = []
     kept = _Run.save
@@ -83,11 +83,27 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(examples, tmp_path, mon
     monkeypatch.setattr(_Run, "save", stopping)
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(examples, validation, VOCABULARY, SCHEDULE, lambda *_: None, checkpoint)
-    resumed, again = finetune.finetune(examples, validation, VOCABULARY, SCHEDULE, lambda *_: None, checkpoint)
+    resumed = finetune.finetune(examples, validation, VOCABULARY, SCHEDULE, lambda *_: None, checkpoint)
     assert noted == [1, 2], "the first epoch was not trained again"
-    assert again == curve
-    assert (whole.encode(["delete the rows"]) == resumed.encode(["delete the rows"])).all()
-    assert curve[-1].loss < curve[0].loss
+    assert resumed.curves == whole.curves
+    assert (whole.encoder.encode(["delete the rows"]) == resumed.encoder.encode(["delete the rows"])).all()
+    assert whole.curves[0][-1].loss < whole.curves[0][0].loss
+
+
+@needs_base
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries that load the base weights
+def test_runs_start_alike_and_their_average_is_taken_where_it_is_no_worse(examples, tmp_path):
+    examples = Examples(examples.tools[:10], (), examples.requests[:6])
+    schedule = replace(SCHEDULE, epochs=1, runs=2)
+    made = finetune.finetune(examples, small().tune.tools[:6], VOCABULARY, schedule, lambda *_: None, tmp_path / "run.pt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run-1.pt", "run.pt"]
+    first, second = (curve[0].validation_loss for curve in made.curves)
+    assert first != second
+    assert made.average is not None
+    assert made.averaged == (made.average[0] <= min(first, second))
+    again = finetune.finetune(examples, small().tune.tools[:6], VOCABULARY, schedule, lambda *_: None, tmp_path / "run.pt")
+    assert (made.encoder.encode(["delete the rows"]) == again.encoder.encode(["delete the rows"])).all()
 
 
 @needs_base
