@@ -13,7 +13,7 @@ from intent.evaluation.diversity import Diversity, describe
 from intent.vocabulary import Vocabulary, default_path
 
 DATA = Path(__file__).parents[2] / "data"
-FILES = ("tools", "calls", "polymorphic", "requests", "catalogues", "outbound", "tasks")
+FILES = ("tools", "calls", "polymorphic", "requests", "catalogues", "outbound", "tasks", "errands")
 # Files whose groups bear a mark, so that a server of one never is a domain of another.
 MARKS = {"catalogues": "srv-", "outbound": "out-", "tasks": "task-"}
 RARE = ("summarize", "export", "other")
