@@ -23,6 +23,9 @@
     ├── StoreError           a database that cannot be opened or does not fit
     │   └── AuditError       an event that cannot be recorded: the call is denied
     ├── GatewayError         a gateway that cannot be set up
+    ├── WorkbenchError       an act of an analyst that is not allowed, or does not fit what is kept
+    │   ├── Forbidden        the role does not allow it
+    │   └── PromotionRefused the gate of a promotion did not pass
     └── DependencyMissing    an optional extra that is not installed
 
 Uncertainty is not an error: it is the intent ``unknown`` with a reason.
@@ -190,6 +193,27 @@ class GatewayError(IntentError):
     """A gateway cannot be set up."""
 
     code = "gateway_error"
+
+
+class WorkbenchError(IntentError):
+    """An act of an analyst does not fit what is kept."""
+
+    code = "workbench_error"
+
+
+class Forbidden(WorkbenchError):
+    """The role of the actor does not allow an act."""
+
+    code = "forbidden"
+
+    def __init__(self, actor: str, role: str, needed: str) -> None:
+        super().__init__(f"{actor} must be {needed} for this, got {role}")
+
+
+class PromotionRefused(WorkbenchError):
+    """A model did not pass the gate of promotion."""
+
+    code = "promotion_refused"
 
 
 class DependencyMissing(IntentError):
