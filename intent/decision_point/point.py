@@ -15,20 +15,27 @@ from pydantic import JsonValue
 from intent.audit.event import CallRecord, EnforcementRecord, Event, EventKind
 from intent.audit.journal import Journal, SessionHistory
 from intent.decision_point.circumstances import Circumstances, Ended, Verifier, circumstances
-from intent.decision_point.evaluation import Evaluation, Ground, Refusal, permille
+from intent.decision_point.envelope import asked, binding, grounds, judgement
+from intent.decision_point.evaluation import Evaluation, Ground, Refusal
 from intent.decision_point.recording import Moment, RecordCall, decision_event, refusal_event
-from intent.errors import AuditError, EngineError, IntentError, InvalidCall
+from intent.errors import AuditError, IntentError, InvalidCall
 from intent.policy.engine import Engine
-from intent.policy.input import Judgement, PolicyInput, Sensitivity, Target
-from intent.policy.outcome import ON_DENIAL, Obligation, ObligationType, Verdict
+from intent.policy.input import PolicyInput, Sensitivity, Target
+from intent.policy.outcome import ObligationType, Verdict
 from intent.policy.request import EvaluationRequest
-from intent.schema import Decision, Outcome, ReasonCode, ToolCall
+from intent.schema import Decision, ReasonCode, ToolCall
+from intent.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
 
 class Normalizes(Protocol):
     """The normalizer, as the decision point needs it."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words that calls are turned into."""
+        ...
 
     def normalize(self, call: ToolCall) -> Decision:
         """Decide one call; never raises."""
@@ -127,9 +134,9 @@ class DecisionPoint:
             log.exception("a request could not be decided")
             return self._refused(request, ReasonCode.ERROR, ReasonCode.ERROR, "the request could not be decided", arrived)
 
-    def refuse(self, request: EvaluationRequest, message: str) -> Evaluation:
-        """Deny a request that was never worked on, for want of time or room, and record that."""
-        return self._refused(request, ReasonCode.TIMEOUT, ReasonCode.TIMEOUT, message, None)
+    def refuse(self, request: EvaluationRequest, message: str, code: Refusal | ReasonCode = ReasonCode.TIMEOUT) -> Evaluation:
+        """Deny a request that was never worked on, for want of time or room or for what the enforcement point knows, and record that."""
+        return self._refused(request, code, code if isinstance(code, ReasonCode) else ReasonCode.ERROR, message, None)
 
     def enforced(self, decision_id: str, request: EvaluationRequest, found: EnforcementRecord) -> None:
         """Record what became of an obligation or of an allowed call.
@@ -158,11 +165,12 @@ class DecisionPoint:
         call = request.tool_call()
         around = circumstances(request, self._parts.verifier, require_token=self._parts.require_delegation)
         prepared = self._prepared(request, call, around)
-        verdict, failure = self._asked(prepared.given)
+        verdict, failure = asked(self._parts.engine, prepared.given)
         answer = self._answer(prepared, verdict, failure)
         moment = Moment(self._new_id(), self._now(), self._since(arrived))
         record = self._parts.record_call(call)
-        self._parts.journal.append(decision_event(answer, prepared.given, record, moment, permitted=verdict.allowed))
+        event = decision_event(answer, prepared.given, record, moment, permitted=verdict.allowed, supported=prepared.supported)
+        self._parts.journal.append(event)
         return answer
 
     def _prepared(self, request: EvaluationRequest, call: ToolCall, around: Circumstances) -> _Prepared:
@@ -175,7 +183,7 @@ class DecisionPoint:
         given = PolicyInput(
             principal=around.principal,
             delegation=around.granted(decision.intent, server, tool),
-            judgement=_judgement(decision),
+            judgement=judgement(decision),
             target=Target(tool, server, parts.sensitivity(server, tool, call.arguments or {}, told)),
             session=around.session_facts(history, self._now(), ended=ended),
             model=decision.model,
@@ -183,26 +191,16 @@ class DecisionPoint:
         )
         return _Prepared(given, decision, _supported(request))
 
-    def _asked(self, given: PolicyInput) -> tuple[Verdict, str]:
-        """What policy says, and what kept it from saying anything: an engine that fails has denied."""
-        try:
-            return self._parts.engine.evaluate(given), ""
-        except EngineError as error:
-            return Verdict(allowed=False), str(error)
-        except Exception:  # an engine is somebody else's code
-            log.exception("a policy engine failed")
-            return Verdict(allowed=False), "the policy engine failed"
-
     def _answer(self, prepared: _Prepared, verdict: Verdict, failure: str) -> Evaluation:
-        grounds = tuple(_grounds(prepared, verdict, failure))
-        allowed = verdict.allowed and not grounds
+        against = grounds(prepared.given, prepared.decision.reasons, verdict, failure, prepared.supported)
+        allowed = verdict.allowed and not against
         return Evaluation(
             allowed=allowed,
             decision=prepared.decision,
-            grounds=grounds,
-            obligations=tuple(duty for duty in verdict.obligations if allowed or duty.type in ON_DENIAL),
+            grounds=against,
+            obligations=binding(verdict, allowed=allowed),
             engine=self._parts.engine.name,
-            policy=self._parts.engine.digest,
+            policy=verdict.policy or self._parts.engine.digest,
             determining=verdict.determining,
         )
 
@@ -236,32 +234,6 @@ class DecisionPoint:
         return 0 if arrived is None else max(0, int((self._clock() - arrived) * 1e6))
 
 
-def _grounds(prepared: _Prepared, verdict: Verdict, failure: str) -> list[Ground]:
-    """Every reason against; the gate, the chain and the session bind whatever policy says."""
-    given, decision = prepared.given, prepared.decision
-    grounds = [Ground(str(reason.code), reason.message) for reason in decision.reasons]
-    if decision.outcome is not Outcome.FORWARD and not grounds:
-        grounds.append(Ground(str(ReasonCode.ERROR), "the gate did not forward the call"))
-    if not given.delegation.valid:
-        grounds.append(Ground(str(Refusal.DELEGATION), f"the delegation does not hold: {given.delegation.fault}"))
-    elif not given.delegation.granted:
-        grounds.append(Ground(str(Refusal.GRANT), "the delegation does not cover this intent on this tool"))
-    if given.session.expired:
-        grounds.append(Ground(str(Refusal.SESSION), "the session has ended"))
-    if failure:
-        grounds.append(Ground(str(Refusal.ENGINE), failure))
-    elif not verdict.allowed:
-        grounds.append(Ground(str(Refusal.POLICY), f"denied by {', '.join(verdict.determining) or 'default: no policy permits it'}"))
-    else:
-        grounds += _unsupported(verdict.obligations, prepared.supported)
-    return grounds
-
-
-def _unsupported(obligations: tuple[Obligation, ...], supported: frozenset[str]) -> list[Ground]:
-    missing = sorted({str(duty.type) for duty in obligations} - supported)
-    return [Ground(str(Refusal.OBLIGATION), f"the caller does not declare that it can carry out: {', '.join(missing)}")] if missing else []
-
-
 def _supported(request: EvaluationRequest) -> frozenset[str]:
     found = (request.context or {}).get("supported_obligations")
     if found is None:
@@ -269,15 +241,3 @@ def _supported(request: EvaluationRequest) -> frozenset[str]:
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise InvalidCall("context.supported_obligations", f"be a list of {', '.join(ObligationType)}")
     return frozenset(str(item) for item in found)
-
-
-def _judgement(decision: Decision) -> Judgement:
-    return Judgement(
-        intent=decision.intent,
-        forwarded=decision.outcome is Outcome.FORWARD,
-        confidence_permille=permille(decision.confidence),
-        declared=tuple(sorted(decision.declared.intents)) if decision.declared else (),
-        reasons=tuple(sorted({str(reason.code) for reason in decision.reasons})),
-        evidence=tuple(sorted({fact.kind for fact in decision.evidence})),
-        certified=decision.certificate.valid,
-    )

@@ -9,9 +9,11 @@ from datetime import datetime
 from intent.audit.event import CallRecord, Event, EventKind, JudgementRecord, PolicyRecord
 from intent.decision_point.evaluation import Evaluation
 from intent.policy.input import PolicyInput
-from intent.schema import Decision, ToolCall
+from intent.policy.outcome import ObligationType
+from intent.schema import Decision, ToolCall, View
 
 RecordCall = Callable[[ToolCall], CallRecord]
+_QUOTED = frozenset({View.REQUEST, View.ARGUMENTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,10 @@ class Moment:
     latency_us: int
 
 
-def decision_event(answer: Evaluation, given: PolicyInput, call: CallRecord, moment: Moment, *, permitted: bool) -> Event:
-    """The event of one evaluation; ``permitted`` is what the engine alone said."""
+def decision_event(
+    answer: Evaluation, given: PolicyInput, call: CallRecord, moment: Moment, *, permitted: bool, supported: frozenset[str]
+) -> Event:
+    """The event of one evaluation; ``permitted`` is what the engine alone said, ``supported`` what the caller can carry out."""
     target = given.target
     return Event(
         id=moment.id,
@@ -39,9 +43,15 @@ def decision_event(answer: Evaluation, given: PolicyInput, call: CallRecord, mom
         reasons=tuple(ground.code for ground in answer.grounds),
         obligations=tuple(duty.to_dict() for duty in answer.obligations),
         call=call,
-        judgement=_judgement(answer.decision),
+        judgement=_judgement(answer.decision, whole=call.raw is not None),
         policy=PolicyRecord(
-            engine=answer.engine, digest=answer.policy, allowed=permitted, determining=answer.determining, input=given.document()
+            engine=answer.engine,
+            digest=answer.policy,
+            allowed=permitted,
+            determining=answer.determining,
+            input=given.document(),
+            # Words that are no obligation are the caller's own, and as long and as many as it likes.
+            supported=tuple(sorted(supported & set(ObligationType))),
         ),
         # Whatever a tool answers comes into the session, a write's answer too.
         reads=f"{target.server}/{target.tool}" if answer.allowed else "",
@@ -62,21 +72,29 @@ def refusal_event(decision: Decision, codes: tuple[str, ...], subject: str, call
         allowed=False,
         reasons=codes,
         call=call,
-        judgement=_judgement(decision),
+        judgement=_judgement(decision, whole=call is not None and call.raw is not None),
         latency_us=moment.latency_us,
     )
 
 
-def _judgement(decision: Decision) -> JudgementRecord:
+def _judgement(decision: Decision, *, whole: bool) -> JudgementRecord:
+    """What the normalizer said; what it quotes of the call stays out unless the whole call is recorded beside it."""
+    quoted = () if whole else tuple(fact.detail for fact in decision.evidence if fact.view in _QUOTED and fact.detail)
     return JudgementRecord(
         intent=decision.intent,
         outcome=str(decision.outcome),
         confidence=decision.confidence,
         probabilities=decision.probabilities,
         declared=decision.declared.intents if decision.declared else (),
-        reasons=decision.reasons,
-        evidence=decision.evidence,
+        reasons=tuple(reason.model_copy(update={"message": _without(quoted, reason.message)}) for reason in decision.reasons),
+        evidence=tuple(fact.model_copy(update={"detail": _without(quoted, fact.detail)}) for fact in decision.evidence),
         model=decision.model,
         vocabulary=decision.vocabulary,
         certified=decision.certificate.valid,
     )
+
+
+def _without(quoted: tuple[str, ...], text: str) -> str:
+    for part in quoted:
+        text = text.replace(part, "…")
+    return text

@@ -62,8 +62,11 @@ class Verdict:
         Duties of every determining policy, in order of their id, each once.
     determining
         Names of the policies that decided, sorted.
+    policy
+        Digest of the version that answered, from an engine whose version may change between its answer and the next look at it; else empty.
     """
 
     allowed: bool
     obligations: tuple[Obligation, ...] = ()
     determining: tuple[str, ...] = ()
+    policy: str = field(default="", repr=False, compare=False)

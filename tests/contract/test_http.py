@@ -9,7 +9,9 @@ import pytest
 
 from intent.api import create_app
 from intent.api.console.result import EXPLANATIONS
+from intent.api.hook import built_in
 from intent.api.problems import STATUS, ProblemCode
+from intent.decision_point.evaluation import Refusal
 from intent.schema import ReasonCode
 from intent.settings import Settings
 from tests.doubles.normalizer import EchoNormalizer
@@ -20,6 +22,10 @@ ROUTES = {
     ("POST", "/v1/normalize/batch"),
     ("GET", "/v1/vocabulary"),
     ("GET", "/v1/model"),
+    ("POST", "/access/v1/evaluation"),
+    ("POST", "/access/v1/evaluations"),
+    ("POST", "/v1/hook/claude-code"),
+    ("GET", "/.well-known/authzen-configuration"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -60,3 +66,14 @@ def test_every_reason_is_documented_with_its_explanation(lines: list[str]) -> No
     assert set(EXPLANATIONS) == set(ReasonCode)
     for code, explanation in EXPLANATIONS.items():
         assert f"| `{code}` | {explanation} |" in lines
+
+
+def test_every_reason_of_a_denied_evaluation_is_documented(lines: list[str]) -> None:
+    for code in Refusal:
+        (told,) = [line for line in lines if line.startswith(f"| `{code}` |")]
+        assert told.endswith(". |")
+
+
+def test_every_tool_of_the_coding_agent_that_is_known_is_documented() -> None:
+    told = DOCUMENT.with_name("hooks.md").read_text("utf-8").partition("The agent's own tools (")[2].partition(")")[0]
+    assert {name.strip(" `\n") for name in told.split(",")} == set(built_in())

@@ -9,7 +9,7 @@ import pytest
 from intent.audit.event import EnforcementRecord, EventKind
 from intent.errors import AuditError, DelegationError, EngineError
 from intent.policy.outcome import Obligation, ObligationType, Verdict
-from tests.doubles.decision_parts import NOW, MemoryJournal, SaysEngine, TokenTable, chain, decision_point, request, session
+from tests.doubles.decision_parts import NOW, MemoryJournal, SaysEngine, TokenTable, chain, decision_point, recorded, request, session
 
 STEP_UP = Obligation("write:step-up", ObligationType.STEP_UP, {"message": "ask"})
 NOTIFY = Obligation("odd:notification", ObligationType.NOTIFICATION, {"channel": "security"})
@@ -251,3 +251,17 @@ def test_an_outcome_that_cannot_be_recorded_is_told() -> None:
     point, _, _ = decision_point(journal=MemoryJournal(failing=("append",)))
     with pytest.raises(AuditError):
         point.enforced("d", request(), EnforcementRecord(obligation="", type="call", fulfilled=True))
+
+
+def test_what_the_normalizer_quotes_of_a_call_stays_out_of_the_audit_unless_the_call_is_recorded_whole() -> None:
+    secret = {"table": "patients-of-ward-7"}
+
+    def whole(call):  # type: ignore[no-untyped-def]
+        return recorded(call).model_copy(update={"raw": call.model_dump_json()})
+
+    for record, there in ((recorded, False), (whole, True)):
+        point, journal, _ = decision_point(record_call=record)
+        assert point.evaluate(request(arguments=secret)).decision.evidence[0].detail != ""
+        (event,) = journal.events
+        assert ("patients-of-ward-7" in event.model_dump_json()) == there
+        assert event.judgement.evidence[0].kind == "text"

@@ -1,0 +1,68 @@
+"""Open Policy Agent over its REST API: an answer without a result is undefined, and so an error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+
+from intent.errors import EngineError
+from intent.policy.answer import read_verdict
+from intent.policy.input import PolicyInput
+from intent.policy.outcome import Verdict
+from intent.policy.remote import TIMEOUT_S, Remote
+
+PATH = "/v1/data/intent/verdict"
+
+
+class OpaEngine:
+    """An OPA server whose policies define ``data.intent.verdict``, as `intent.policy.rego` does.
+
+    Parameters
+    ----------
+    url
+        Address of the server, such as ``http://127.0.0.1:8181``.
+    token, timeout_s, ca_file
+        As `Remote` takes them.
+    """
+
+    name = "opa"
+
+    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None) -> None:
+        self._remote = Remote(url, token=token, timeout_s=timeout_s, ca_file=ca_file)
+        self._digest = self._remote.digest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the address and of the revisions of the bundles that the last answer came from; of the address where it has none."""
+        return self._digest
+
+    def evaluate(self, given: PolicyInput) -> Verdict:
+        """Answer one input.
+
+        Raises
+        ------
+        EngineError
+            As `Remote.post`, and on 200 without ``result``, which is how OPA says that the verdict is undefined.
+        """
+        document = self._remote.post(f"{PATH}?provenance=true&strict-builtin-errors=true", {"input": given.document()}).document
+        if "result" not in document:
+            raise EngineError("opa: the verdict is undefined: 200 without a result")
+        verdict = read_verdict(document["result"])
+        self._digest = self._in_force(document.get("provenance"))
+        return verdict
+
+    def close(self) -> None:
+        """End the connections."""
+        self._remote.close()
+
+    def _in_force(self, provenance: JsonValue) -> str:
+        """A digest over the revisions that OPA names: one for each bundle, or one for a bundle of the command line."""
+        told = provenance if isinstance(provenance, dict) else {}
+        named = {key: told[key] for key in ("bundles", "revision") if told.get(key)}
+        if not named:
+            return self._remote.digest
+        return hashlib.sha256(json.dumps([self._remote.url, cast("JsonValue", named)], sort_keys=True).encode()).hexdigest()
