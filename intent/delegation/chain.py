@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -44,4 +45,13 @@ class Chain:
 
     def grants(self, intent: str, server: str, tool: str) -> bool:
         """Whether the chain covers a word and a tool; every link narrowed them, so the last one decides."""
-        return intent in self.intents and any(fnmatchcase(f"{server}/{tool}", pattern) for pattern in self.tools)
+        return covers(self.intents, self.tools, intent, server, tool)
+
+
+def covers(intents: Iterable[str], tools: Iterable[str], intent: str, server: str, tool: str) -> bool:
+    """Whether a grant of words and of patterns ``server/tool`` covers a word and a tool.
+
+    >>> covers(["search"], ["files/*"], "search", "files", "get"), covers(["search"], ["files/*"], "write", "files", "put")
+    (True, False)
+    """
+    return intent in intents and any(fnmatchcase(f"{server}/{tool}", pattern) for pattern in tools)
