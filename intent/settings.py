@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "INTENT_"
@@ -32,6 +33,12 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", min_length=1, max_length=255, description="Address to listen on.")
     port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on.")
+    public_url: str | None = Field(
+        default=None,
+        min_length=8,
+        max_length=512,
+        description="Address that the metadata of the Authorization API name, as clients see it; unset, that of the request.",
+    )
     bundle: Path | None = Field(default=None, description="Directory of the model bundle; unset, the one that ships with the package.")
     catalogue: Path | None = Field(default=None, description="File of reviewed tools; unset, no tool is pinned.")
     revocation: Path | None = Field(
@@ -41,6 +48,45 @@ class Settings(BaseSettings):
         default=False,
         description="Forward calls although the model's certificate does not hold: no bound on the dangerous error then stands.",
     )
+    policies: Path | None = Field(default=None, description="Directory of the policy set; unset, the one that ships with the package.")
+    policy_engine: Literal["local", "opa", "authzen", "cerbos"] = Field(
+        default="local", description="Who judges: the policy set, in the language of its files, or a policy decision point elsewhere."
+    )
+    policy_url: str | None = Field(
+        default=None, min_length=8, max_length=2048, description="Address of the policy decision point; needed unless it is local."
+    )
+    policy_token: SecretStr | None = Field(
+        default=None, min_length=1, max_length=8192, description="Bearer token for the policy decision point; unset, none is sent."
+    )
+    policy_ca: Path | None = Field(
+        default=None, description="Certificates that the policy decision point is verified by; unset, the usual."
+    )
+    policy_timeout_s: float = Field(
+        default=1.0, gt=0, le=30, description="Longest wait for the policy decision point, in seconds; then the call is denied."
+    )
+    policy_reload_s: float = Field(
+        default=2.0, gt=0, le=3600, description="Least time between two looks for a new version of the policy set, in seconds."
+    )
+    sensitivity: Path | None = Field(default=None, description="File of the rules of sensitivity; unset, everything is internal.")
+    state: Path | None = Field(
+        default=None, description="Directory of keys and records; unset, `intent` in `XDG_STATE_HOME`, which is `~/.local/state` if unset."
+    )
+    database: SecretStr | None = Field(
+        default=None, min_length=8, max_length=1024, description="SQLite or PostgreSQL URL of the audit; unset, a SQLite file in the state."
+    )
+    audit_raw: bool = Field(
+        default=False, description="Record requests and arguments as they are, not only their keyed digests and shapes."
+    )
+    audit_durable: Literal["normal", "full"] = Field(
+        default="normal", description="What a record in SQLite outlives: the death of every process, or the loss of power too."
+    )
+    delegation_keys: Path | None = Field(
+        default=None, description="File of the keys that delegation tokens are signed with; unset, every token is refused."
+    )
+    delegation_issuer: str = Field(default="intent", min_length=1, max_length=256, description="Issuer that delegation tokens must name.")
+    delegation_audience: str = Field(default="intent", min_length=1, max_length=256, description="Audience that they must name.")
+    delegation_max_depth: int = Field(default=8, ge=1, le=16, description="Most actors in a chain of delegation.")
+    require_delegation: bool = Field(default=False, description="Deny evaluations that bring no delegation token.")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
     max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")
     threads: int = Field(default=1, ge=1, le=64, description="Texts that one call embeds at the same time.")
@@ -54,8 +100,31 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=1024, ge=8, le=65_536, description="Open connections; more are answered 503 by the server itself.")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(default="info", description="Least severe level logged.")
     api_token: SecretStr | None = Field(
-        default=None, min_length=16, max_length=512, description="When set, /v1/* and the console ask for this bearer token."
+        default=None, min_length=16, max_length=512, description="When set, /v1/*, /access/* and the console ask for this bearer token."
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if (
+            parts.scheme not in ("https", "http")
+            or not parts.hostname
+            or parts.username
+            or "?" in url
+            or "#" in url
+            or not url.isprintable()
+        ):
+            raise ValueError("must be an http or https address without user, query and fragment")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _names_who_judges(self) -> Settings:
+        if (self.policy_engine == "local") != (self.policy_url is None):
+            raise ValueError("INTENT_POLICY_URL must be set where INTENT_POLICY_ENGINE is not local, and only there")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -25,6 +28,12 @@ hypothesis.settings.load_profile("repeatable")
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    # A service under test keeps its keys and records here, and not among those of whoever runs the tests; processes inherit it.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="intent-tests-")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ.get("XDG_STATE_HOME", ""), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

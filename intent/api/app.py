@@ -11,11 +11,13 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from intent import __version__
-from intent.api import console, problems, routes, specification
+from intent.api import access, console, hook, problems, routes, specification
 from intent.api.dispatch import Dispatch, NormalizerLike, Unavailable
 from intent.api.envelope import Envelope, site
+from intent.api.evaluations import Closed, Decides, Evaluations
 from intent.api.metrics import Metrics
 from intent.api.service import Service
+from intent.api.slots import Slots
 from intent.errors import IntentError
 from intent.vocabulary import Vocabulary, default_path
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("intent.api")
 
 
-def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> FastAPI:
+def create_app(settings: Settings, normalizer: NormalizerLike | None = None, decision_point: Decides | None = None) -> FastAPI:
     """Build the service.
 
     Parameters
@@ -35,6 +37,9 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
     normalizer
         The classifier; None loads the bundle that the settings name. Where that fails the app still starts: ``/readyz`` answers 503,
         and every call is denied with ``model_unavailable``.
+    decision_point
+        Answers evaluations; None builds the one that the settings describe. Where that fails ``/readyz`` answers 503, every evaluation is
+        denied, and calls are classified all the same.
 
     Raises
     ------
@@ -45,6 +50,8 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
     ready, classifier = found is not None, found or Unavailable(Vocabulary.load(default_path()))
     metrics = Metrics()
     metrics.ready.set(ready)
+    point = decision_point or _decision_point(settings, classifier, metrics)
+    metrics.decides.set(point is not None)
     app = FastAPI(
         title="intent",
         version=__version__,
@@ -54,10 +61,19 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.service = Service(settings, classifier, Dispatch(classifier, settings, metrics), metrics, ready)
+    slots = Slots(settings.max_concurrency, settings.queue_timeout_s, settings.deadline_s)
+    app.state.service = Service(
+        settings=settings,
+        normalizer=classifier,
+        dispatch=Dispatch(classifier, settings, metrics, slots),
+        evaluations=Evaluations(point or Closed(classifier), classifier, settings, metrics, slots),
+        metrics=metrics,
+        ready=ready,
+        decides=point is not None,
+    )
     app.add_middleware(Envelope)
     problems.install(app)
-    for router in (routes.v1, routes.operations, console.router):
+    for router in (routes.v1, access.access, hook.hooks, access.discovery, routes.operations, console.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=console.STATIC), name="static")
     app.mount("/docs-assets", StaticFiles(directory=Path(str(files("fastapi_offline") / "static"))), name="docs-assets")
@@ -82,4 +98,17 @@ def _load(settings: Settings) -> NormalizerLike | None:
         _log.error("no model: %s", error)
     except Exception as error:  # noqa: BLE001 - whatever keeps the model from loading, the app starts and denies
         _log.error("no model: %s", site(error))
+    return None
+
+
+def _decision_point(settings: Settings, normalizer: NormalizerLike, metrics: Metrics) -> Decides | None:
+    try:
+        # Here, because a missing library of one part must not keep the app from starting.
+        from intent.assembly import assemble
+
+        return assemble(settings, normalizer, metrics)
+    except IntentError as error:
+        _log.error("no decision point: %s", error)
+    except Exception as error:  # noqa: BLE001 - whatever is missing, the app starts, classifies, and denies every evaluation
+        _log.error("no decision point: %s", site(error))
     return None

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 _INLINE_BYTES = 16_384
 _PLACES = frozenset(
-    ("call", "calls", "id", "request", "tool", "name", "description", "input_schema", "annotations", "server", "arguments", "context")
+    """
+    call calls id request tool name description input_schema annotations server arguments context
+    subject action resource properties type evaluations options evaluations_semantic
+    session_id hook_event_name tool_name tool_input
+    """.split()
 )
 _NOT_JSON = "The body must be one strict JSON value in UTF-8: no key twice in an object, no NaN or Infinity, no lone surrogate."
 
@@ -109,18 +113,22 @@ def call_of(value: object) -> ToolCall:
     try:
         return ToolCall.parse(value)
     except InvalidCall as error:
-        rule = str(error).removeprefix(error.where)
-        raise ProblemError(ProblemCode.INVALID_CALL, f"{_place(error.where)}{rule}.") from None
+        raise ProblemError(ProblemCode.INVALID_CALL, sentence_of(error, "call")) from None
 
 
-def _place(where: str) -> str:
+def sentence_of(error: InvalidCall, whole: str) -> str:
+    """What is wrong with an input, without any part of it; ``whole`` names the input itself."""
+    return f"{_place(error.where, whole)}{str(error).removeprefix(error.where)}."
+
+
+def _place(where: str, whole: str) -> str:
     """The path of a fault, cut at the first key that is the client's own."""
     known: list[str] = []
     for part in where.split("."):
         if part not in _PLACES:
             break
         known.append(part)
-    return ".".join(known) or "call"
+    return ".".join(known) or whole
 
 
 def calls_of(value: object, max_batch: int) -> list[object]:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import anyio
-from anyio import to_thread
-
 from intent.api.envelope import site
+from intent.api.slots import Slots
 from intent.schema import CertificateStatus, Decision, Outcome, Reason, ReasonCode, Version
 from intent.vocabulary import UNKNOWN
 
@@ -118,23 +113,22 @@ def id_of(data: object) -> str | None:
 class Dispatch:
     """Runs the classifier off the event loop, at most ``max_concurrency`` calls at once.
 
-    A call that outlives its deadline is denied at once, but keeps its slot until its thread ends: abandoned work is counted, so that
-    it cannot pile up.
+    Parameters
+    ----------
+    slots
+        Shared with other work of the service; None makes them from the settings.
     """
 
-    def __init__(self, normalizer: NormalizerLike, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, normalizer: NormalizerLike, settings: Settings, metrics: Metrics, slots: Slots | None = None) -> None:
         self._normalizer = normalizer
-        self._queue_timeout_s = settings.queue_timeout_s
-        self._deadline_s = settings.deadline_s
         self._batch_deadline_s = settings.batch_deadline_s
-        self._slots = anyio.CapacityLimiter(settings.max_concurrency)
-        self._threads = anyio.CapacityLimiter(math.inf)
+        self._slots = slots or Slots(settings.max_concurrency, settings.queue_timeout_s, settings.deadline_s)
         self._metrics = metrics
 
     @property
     def busy(self) -> int:
         """Slots taken now, abandoned work included."""
-        return self._slots.borrowed_tokens
+        return self._slots.busy
 
     async def decide(self, call: ToolCall) -> Decision:
         """The decision on one call; never raises."""
@@ -173,38 +167,9 @@ class Dispatch:
     async def _guarded(self, work: Callable[[], T], refuse: Callable[[ReasonCode, str], T]) -> T:
         with self._metrics.in_flight.track_inprogress(), self._metrics.latency.time():
             try:
-                return await self._in_thread(work)
+                return await self._slots.run(work)
             except TimeoutError as error:
                 return refuse(ReasonCode.TIMEOUT, str(error) or "the classifier timed out")
             except Exception as error:  # noqa: BLE001 - anything unexpected on the decision path is a denial, never a label
                 _log.error("classification failed: %s", site(error))
                 return refuse(ReasonCode.ERROR, "the classifier failed on this call")
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        holder = object()
-        with anyio.move_on_after(self._queue_timeout_s) as waiting:
-            await self._slots.acquire_on_behalf_of(holder)
-        if waiting.cancelled_caught:
-            raise TimeoutError("no classifier was free in time")
-        loop, started = asyncio.get_running_loop(), False
-
-        def run() -> T:
-            nonlocal started
-            started = True
-            try:
-                return work()
-            finally:
-                with suppress(RuntimeError):  # the loop was closed while this call was running; nobody waits for the slot
-                    loop.call_soon_threadsafe(self._free, holder)
-
-        try:
-            with anyio.move_on_after(self._deadline_s):
-                return await to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._threads)
-        finally:
-            if not started:
-                self._free(holder)
-        raise TimeoutError("the classification passed its deadline")
-
-    def _free(self, holder: object) -> None:
-        with suppress(RuntimeError):  # freed before: the thread began just after its caller had gone
-            self._slots.release_on_behalf_of(holder)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("intent.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ANY_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,256}")
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "Content-Security-Policy": API_POLICY,
@@ -30,10 +31,19 @@ _HEADERS = {
 }
 
 
-def request_id_of(headers: Headers) -> str:
-    """The client's own id where it is well formed, else a new one: what is echoed and logged must not carry anything else."""
+def request_id_of(headers: Headers, path: str = "") -> str:
+    """The client's own id where it is well formed, else a new one: what is echoed and logged must not carry anything else.
+
+    Under ``/access/`` the id is an arbitrary string, and comes back as it came (AuthZEN 1.0, section 10.1.3), as long as it can be shown.
+    """
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    form = _ANY_REQUEST_ID if path.startswith("/access/") else _REQUEST_ID
+    return given if form.fullmatch(given) else uuid.uuid4().hex
+
+
+def _logged(request_id: str) -> str:
+    """An id for the log: one that is not well formed is quoted, so that it cannot look like the rest of a line."""
+    return request_id if _REQUEST_ID.fullmatch(request_id) else repr(request_id)
 
 
 def site(error: BaseException) -> str:
@@ -56,7 +66,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(Headers(scope=scope))
+        request_id = request_id_of(Headers(scope=scope), scope["path"])
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
         started_s = time.perf_counter()
@@ -71,13 +81,13 @@ class Envelope:
         try:
             await self._app(scope, receive, send_dressed)
         except Exception as error:  # the last resort: whatever it is, the client gets the one error shape
-            _log.error("request %s failed: %s", request_id, site(error))
+            _log.error("request %s failed: %s", _logged(request_id), site(error))
             if status:
                 raise
             await ProblemError(ProblemCode.INTERNAL_ERROR).response(request_id)(scope, receive, send_dressed)
         finally:
             elapsed_ms = 1000 * (time.perf_counter() - started_s)
-            _log.info("request %s %s %s %d %.1f ms", request_id, scope["method"], _route(scope), status, elapsed_ms)
+            _log.info("request %s %s %s %d %.1f ms", _logged(request_id), scope["method"], _route(scope), status, elapsed_ms)
 
 
 def _dress(headers: MutableHeaders, request_id: str) -> None:

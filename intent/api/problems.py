@@ -34,6 +34,7 @@ class ProblemCode(StrEnum):
     INVALID_CALL = "invalid_call"
     INTERNAL_ERROR = "internal_error"
     MODEL_UNAVAILABLE = "model_unavailable"
+    DECISION_POINT_UNAVAILABLE = "decision_point_unavailable"
 
 
 STATUS: dict[ProblemCode, int] = {
@@ -48,6 +49,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.INVALID_CALL: 422,
     ProblemCode.INTERNAL_ERROR: 500,
     ProblemCode.MODEL_UNAVAILABLE: 503,
+    ProblemCode.DECISION_POINT_UNAVAILABLE: 503,
 }
 
 _TITLES: dict[ProblemCode, str] = {
@@ -62,6 +64,7 @@ _TITLES: dict[ProblemCode, str] = {
     ProblemCode.INVALID_CALL: "The body does not fit the contract",
     ProblemCode.INTERNAL_ERROR: "The service failed",
     ProblemCode.MODEL_UNAVAILABLE: "The model could not be loaded",
+    ProblemCode.DECISION_POINT_UNAVAILABLE: "The decision point could not be built",
 }
 
 

@@ -92,15 +92,22 @@ async def healthz() -> Response:
     return Response('{"status":"alive"}', media_type=_JSON)
 
 
-@operations.get("/readyz", summary="Ready to forward?", responses=problem_responses(ProblemCode.MODEL_UNAVAILABLE))
+@operations.get(
+    "/readyz",
+    summary="Ready to forward?",
+    responses=problem_responses(ProblemCode.MODEL_UNAVAILABLE, ProblemCode.DECISION_POINT_UNAVAILABLE),
+)
 async def readyz(request: Request) -> Response:
-    """200 when a model is loaded; 503 when every call is denied because none is."""
-    if not service_of(request).ready:
+    """200 when a model is loaded and evaluations are put to policy; 503 when every call or every evaluation is denied."""
+    service = service_of(request)
+    if not service.ready:
         raise ProblemError(ProblemCode.MODEL_UNAVAILABLE, "No model is loaded; every call is denied.")
+    if not service.decides:
+        raise ProblemError(ProblemCode.DECISION_POINT_UNAVAILABLE, "There is no decision point; every evaluation is denied.")
     return Response('{"status":"ready"}', media_type=_JSON)
 
 
 @operations.get("/metrics", summary="Figures for Prometheus", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
 async def metrics(request: Request) -> Response:
-    """Decisions by intent and outcome, denial reasons, latency, calls in flight."""
+    """Decisions and evaluations, denial reasons, latencies of the model, the policy engine and the audit, calls in flight."""
     return Response(service_of(request).metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -9,19 +9,30 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from intent.api.dispatch import Dispatch, NormalizerLike
+    from intent.api.evaluations import Evaluations
     from intent.api.metrics import Metrics
     from intent.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of one running app; ``ready`` is False where ``normalizer`` only stands in for a model."""
+    """The parts of one running app.
+
+    Attributes
+    ----------
+    ready
+        False where ``normalizer`` only stands in for a model.
+    decides
+        False where there is no decision point, and every evaluation is denied.
+    """
 
     settings: Settings
     normalizer: NormalizerLike
     dispatch: Dispatch
+    evaluations: Evaluations
     metrics: Metrics
     ready: bool
+    decides: bool
 
 
 def service_of(request: Request) -> Service:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import models_json_schema
 
 from intent.api.console.samples import samples
 from intent.api.problems import MEDIA_TYPE, STATUS, Problem, ProblemCode
+from intent.policy.request import Action, EvaluationRequest, Resource, Subject
 from intent.schema import Decision, ToolCall
 
 if TYPE_CHECKING:
@@ -42,6 +43,56 @@ class BatchDecisions(BaseModel):
     decisions: tuple[Decision, ...]
 
 
+class AccessEvaluation(BaseModel):
+    """A decision, as AuthZEN writes it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decision: bool = Field(description="True only where the call may be made, once every obligation is carried out.")
+    context: dict[str, JsonValue] = Field(
+        description="decision_id, intent, outcome, confidence_permille, reasons, obligations, policy, model, vocabulary; or error."
+    )
+
+
+class AccessEvaluations(BaseModel):
+    """One decision for each request, in order, up to the one that ended the batch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evaluations: tuple[AccessEvaluation, ...]
+
+
+class EvaluationsOptions(BaseModel):
+    """How a batch is to be worked off."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evaluations_semantic: Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"] = "execute_all"
+
+
+class AccessEvaluationsRequest(BaseModel):
+    """Requests to be decided in order, with defaults; without `evaluations` it is a single request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: Subject | None = None
+    action: Action | None = None
+    resource: Resource | None = None
+    context: dict[str, JsonValue] | None = None
+    evaluations: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Each is a request, or what differs from the defaults.")
+    options: EvaluationsOptions | None = None
+
+
+class Configuration(BaseModel):
+    """Where the decision point is, and what it offers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    policy_decision_point: str
+    access_evaluation_endpoint: str
+    access_evaluations_endpoint: str
+
+
 def _body(model: str, examples: dict[str, Any]) -> dict[str, Any]:
     schema = {"$ref": _REFERENCE.format(model=model)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}}
@@ -59,6 +110,53 @@ def _batch_examples() -> dict[str, Any]:
     }
 
 
+_ACCESS_EXAMPLE: dict[str, Any] = {
+    "subject": {"type": "identity", "id": "alice"},
+    "action": {"name": "tools/call", "properties": {"request": "Where is my order?", "arguments": {"id": 7}}},
+    "resource": {"type": "tool", "id": "get_order", "properties": {"server": "shop", "description": "Get an order by its number."}},
+    "context": {"agent": "assistant", "session": {"id": "s-1"}, "supported_obligations": ["step-up"]},
+}
+_ACCESS_BATCH: dict[str, Any] = {
+    **{name: _ACCESS_EXAMPLE[name] for name in ("subject", "action", "context")},
+    "evaluations": [{"resource": _ACCESS_EXAMPLE["resource"]}, {"resource": {"type": "tool", "id": "delete_order"}}],
+    "options": {"evaluations_semantic": "deny_on_first_deny"},
+}
+_HOOK_EXAMPLE: dict[str, Any] = {
+    "session_id": "s-1",
+    "hook_event_name": "PreToolUse",
+    "tool_name": "Bash",
+    "tool_input": {"command": "ls"},
+    "cwd": "/home/alice/project",
+}
+
+
+def _one_example(value: dict[str, Any]) -> dict[str, Any]:
+    return {"example": {"summary": "A tool call", "value": value}}
+
+
+EVALUATION_BODY = _body("EvaluationRequest", _one_example(_ACCESS_EXAMPLE))
+EVALUATIONS_BODY = _body("AccessEvaluationsRequest", _one_example(_ACCESS_BATCH))
+# Written out, because the record is parsed by its route's own module.
+HOOK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["hook_event_name", "session_id", "tool_name", "tool_input"],
+                    "properties": {
+                        "hook_event_name": {"const": "PreToolUse"},
+                        "session_id": {"type": "string"},
+                        "tool_name": {"type": "string"},
+                        "tool_input": {"type": "object"},
+                    },
+                },
+                "examples": _one_example(_HOOK_EXAMPLE),
+            }
+        },
+    }
+}
 CALL_BODY = _body("ToolCall", _call_examples())
 BATCH_BODY = _body("BatchCalls", _batch_examples())
 
@@ -84,18 +182,24 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign] - FastAPI documents this as the way to extend the document
 
 
+_READ: tuple[type[BaseModel], ...] = (ToolCall, BatchCalls, EvaluationRequest, AccessEvaluationsRequest)
+
+
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes, tags=_TAGS
     )
-    _, own = models_json_schema([(ToolCall, "validation"), (BatchCalls, "validation"), (Problem, "serialization")], ref_template=_REFERENCE)
+    _, own = models_json_schema(
+        [*((model, "validation") for model in _READ), (Problem, "serialization")],
+        ref_template=_REFERENCE,
+    )
     components = document.setdefault("components", {})
     components["schemas"] = dict(sorted({**components.get("schemas", {}), **own["$defs"]}.items()))
     components["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "Needed on /v1/* where the service has a token set."}
+        "bearer": {"type": "http", "scheme": "bearer", "description": "Needed on /v1/* and /access/* where the service has a token set."}
     }
     for path, operations in document["paths"].items():
-        if path.startswith("/v1/"):
+        if path.startswith(("/v1/", "/access/")):
             for operation in operations.values():
                 operation["security"] = [{}, {"bearer": []}]
     return document
@@ -103,6 +207,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 _TAGS = [
     {"name": "classification", "description": "What would this call do?"},
+    {
+        "name": "authorization",
+        "description": "May this tool call be made? OpenID AuthZEN Authorization API 1.0, and hooks of coding agents.",
+    },
     {"name": "model", "description": "What the answers rest on."},
     {"name": "operations", "description": "For those who run the service; none needs a token."},
 ]

@@ -1,0 +1,123 @@
+"""The decision point that the settings describe, built whole or not at all: where a part is missing, nothing can be allowed."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+from intent.audit.encoding import call_record
+from intent.audit.event import CallRecord
+from intent.audit.keys import hmac_key, signer
+from intent.audit.store import AuditStore
+from intent.database import Durability
+from intent.decision_point.point import DecisionPoint, Normalizes, Parts
+from intent.delegation.keys import KeyRing
+from intent.delegation.revocation import Revocations, SqlRevocations
+from intent.delegation.token import Delegations
+from intent.errors import StoreError
+from intent.policy.elsewhere import Elsewhere, connect
+from intent.policy.engine import Engine
+from intent.policy.policy_set import HotPolicySet
+from intent.policy.sensitivity import SensitivityRules
+from intent.schema import ToolCall
+from intent.settings import Settings
+from intent.telemetry import Unwatched, Watch, observed
+from intent.views import tool_digest
+
+DATABASE, SIGNING_KEY, HMAC_KEY = "audit.db", "audit-signing.pem", "audit-hmac.key"
+
+
+def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = None) -> DecisionPoint:
+    """Build the decision point.
+
+    Parameters
+    ----------
+    watch
+        Takes note of how long its parts take; None for nobody.
+
+    Raises
+    ------
+    IntentError
+        If any part cannot be built: policies that do not pass their cases, a database or a key that cannot be used.
+    """
+    watching = watch or Unwatched()
+    engine = _engine(settings, watching)
+    state = state_directory(settings)
+    durable = Durability(settings.audit_durable.upper())
+    store = AuditStore.open(database_url(settings), signer(state / SIGNING_KEY), durable=durable)
+    ended = SqlRevocations(store.engine)
+    parts = Parts(
+        normalizer=normalizer,
+        engine=engine,
+        journal=store,
+        record_call=partial(_recorded, hmac_key(state / HMAC_KEY), settings.audit_raw),
+        sensitivity=SensitivityRules.load(settings.sensitivity).of,
+        verifier=delegations(settings, normalizer.vocabulary.ids, ended),
+        ended=ended,
+        require_delegation=settings.require_delegation,
+    )
+    return DecisionPoint(observed(parts, watching))
+
+
+def delegations(settings: Settings, intents: tuple[str, ...], ended: Revocations) -> Delegations | None:
+    """What issues and verifies tokens; None where no keys are set, and then every token is refused.
+
+    Raises
+    ------
+    DelegationError
+        If the keys cannot be used.
+    """
+    if settings.delegation_keys is None:
+        return None
+    return Delegations(
+        KeyRing(settings.delegation_keys),
+        issuer=settings.delegation_issuer,
+        audience=settings.delegation_audience,
+        revocations=ended,
+        vocabulary_ids=intents,
+        max_depth=settings.delegation_max_depth,
+    )
+
+
+def _engine(settings: Settings, watching: Watch) -> Engine:
+    if settings.policy_engine == "local" or settings.policy_url is None:
+        engine = HotPolicySet(settings.policies, settings.policy_reload_s, time.monotonic)
+        watching.follows(engine)
+        return engine
+    token = settings.policy_token.get_secret_value() if settings.policy_token else None
+    return connect(
+        Elsewhere(settings.policy_engine),
+        settings.policy_url,
+        token=token,
+        timeout_s=settings.policy_timeout_s,
+        ca_file=settings.policy_ca,
+    )
+
+
+def state_directory(settings: Settings) -> Path:
+    """Where keys and records are kept; made, for its owner alone, if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    try:
+        found = settings.state or Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "intent"
+        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the directory of the state cannot be made: {error.filename}: {error.strerror}") from error
+    except RuntimeError as error:
+        raise StoreError("there is no home directory to keep the state in; name one by INTENT_STATE") from error
+    return found
+
+
+def _recorded(key: bytes, raw: bool, call: ToolCall) -> CallRecord:
+    return call_record(call, key, definition=tool_digest(call.tool) if call.tool else "", raw=raw)
+
+
+def database_url(settings: Settings) -> str:
+    """Where records are kept: as set, or a SQLite file in the state directory."""
+    return settings.database.get_secret_value() if settings.database else f"sqlite:///{(state_directory(settings) / DATABASE).resolve()}"
