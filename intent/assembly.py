@@ -10,7 +10,7 @@ from pathlib import Path
 from intent.audit.encoding import call_record
 from intent.audit.event import CallRecord
 from intent.audit.keys import hmac_key, signer
-from intent.audit.store import AuditStore
+from intent.audit.store import AuditStore, witness_path
 from intent.database import Durability
 from intent.decision_point.point import DecisionPoint, Normalizes, Parts
 from intent.delegation.keys import KeyRing
@@ -26,7 +26,7 @@ from intent.settings import Settings
 from intent.telemetry import Unwatched, Watch, observed
 from intent.views import tool_digest
 
-DATABASE, SIGNING_KEY, HMAC_KEY = "audit.db", "audit-signing.pem", "audit-hmac.key"
+DATABASE, SIGNING_KEY, HMAC_KEY, WITNESS = "audit.db", "audit-signing.pem", "audit-hmac.key", "audit.checkpoints"
 
 
 def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = None) -> DecisionPoint:
@@ -46,7 +46,10 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
     engine = _engine(settings, watching)
     state = state_directory(settings)
     durable = Durability(settings.audit_durable.upper())
-    store = AuditStore.open(database_url(settings), signer(state / SIGNING_KEY), durable=durable)
+    url = database_url(settings)
+    # A server's database has no file to stand beside, and a call must be denied before its deadline, not after.
+    witness, timeout_s = witness_path(url) or state / WITNESS, settings.deadline_s / 4
+    store = AuditStore.open(url, signer(state / SIGNING_KEY), witness=witness, durable=durable, timeout_s=timeout_s)
     ended = SqlRevocations(store.engine)
     parts = Parts(
         normalizer=normalizer,

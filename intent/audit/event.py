@@ -42,6 +42,9 @@ class PolicyRecord(_Record):
     allowed: bool
     determining: tuple[str, ...]
     input: dict[str, JsonValue] = Field(description="The document that the engine was given.")
+    supported: tuple[str, ...] | None = Field(
+        default=None, description="Types of obligations that the caller declared it can carry out; null where that was not recorded."
+    )
 
 
 class JudgementRecord(_Record):
