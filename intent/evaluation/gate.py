@@ -138,7 +138,11 @@ def parse(expression: str) -> Condition:
 
 def judge(document: Mapping[str, Any], conditions: Sequence[Condition]) -> GateResult:
     """Judge the JSON form of a report; see the module for what the names mean."""
-    figures = _figures(document)
+    return judge_figures(_figures(document), conditions)
+
+
+def judge_figures(figures: Mapping[str, Mapping[str, Mapping[str, Any]]], conditions: Sequence[Condition]) -> GateResult:
+    """Judge figures of any report: file to figure to an object with its ``value``."""
     return GateResult(tuple(verdict for condition in conditions for verdict in _verdicts(condition, figures)))
 
 
