@@ -48,7 +48,7 @@ $(SERVE)/.ready: $(RECIPE_FILES)
 	$(call environment,$(SERVE),.)
 
 $(TEST)/.ready: $(RECIPE_FILES)
-	$(call environment,$(TEST),".[train$(,)report$(,)dev]")
+	$(call environment,$(TEST),".[train$(,)report$(,)gateway$(,)rego$(,)postgres$(,)dev]")
 
 run: setup ## set up and serve on http://127.0.0.1:8080 (HOST=… PORT=…)
 	@exec $(SERVE)/bin/intent serve --host $(HOST) --port $(PORT) $(ARGS)

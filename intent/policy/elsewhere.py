@@ -31,8 +31,6 @@ def connect(
     ------
     PolicyError
         If the address, the token, the deadline or the file does not fit.
-    DependencyMissing
-        If httpx is not installed.
 
     Examples
     --------

@@ -113,4 +113,4 @@ def _library() -> Any:
     try:
         return import_module("regopy")
     except ImportError as error:
-        raise DependencyMissing("regopy", "policy") from error
+        raise DependencyMissing("regopy", "rego") from error

@@ -9,17 +9,14 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
+import httpx
 from pydantic import JsonValue
 
 from intent import strict_json
-from intent.errors import DependencyMissing, EngineError, InvalidCall, PolicyError
-
-if TYPE_CHECKING:
-    import httpx
+from intent.errors import EngineError, InvalidCall, PolicyError
 
 MAX_REPLY_BYTES = 1 << 20
 TIMEOUT_S = 1.0
@@ -64,8 +61,6 @@ class Remote:
     ------
     PolicyError
         If the address, the token, the deadline or the file does not fit.
-    DependencyMissing
-        If httpx is not installed.
 
     Notes
     -----
@@ -84,7 +79,6 @@ class Remote:
     ) -> None:
         if not timeout_s > 0:
             raise PolicyError(f"the time-out of a policy engine must be greater than 0 seconds, got {timeout_s}")
-        self._library = _library()
         self.url = self._checked(url)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
@@ -114,7 +108,7 @@ class Remote:
         except (TimeoutError, FutureTimeout) as error:
             waiting.cancel()
             raise EngineError(f"the policy engine did not answer within {self._timeout_s} seconds") from error
-        except (self._library.HTTPError, self._library.StreamError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as error:
             raise EngineError(f"the policy engine cannot be asked: {type(error).__name__}") from error
         return Reply(self._object(body), told)
 
@@ -153,8 +147,8 @@ class Remote:
 
     def _checked(self, url: str) -> str:
         try:
-            read = self._library.URL(url)
-        except (self._library.InvalidURL, UnicodeError) as error:
+            read = httpx.URL(url)
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise PolicyError(f"{_ADDRESS}, got what is no address") from error
         if read.scheme not in {"http", "https"} or not read.host or (read.port or 1) > 0xFFFF or read.userinfo or "?" in url or "#" in url:
             raise PolicyError(_ADDRESS)
@@ -175,9 +169,7 @@ class Remote:
             if not token or not token.isascii() or not token.isprintable() or " " in token:
                 raise PolicyError("the token of a policy engine must be printable ASCII without spaces")
             headers["Authorization"] = f"Bearer {token}"
-        return self._library.AsyncClient(
-            headers=headers, timeout=self._timeout_s, verify=_trust(ca_file), follow_redirects=False, trust_env=False
-        )
+        return httpx.AsyncClient(headers=headers, timeout=self._timeout_s, verify=_trust(ca_file), follow_redirects=False, trust_env=False)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -192,10 +184,3 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise PolicyError(f"the certificates in {ca_file} cannot be read: {error}") from error
-
-
-def _library() -> Any:
-    try:
-        return import_module("httpx")
-    except ImportError as error:
-        raise DependencyMissing("httpx", "policy") from error
