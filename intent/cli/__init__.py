@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from intent import __version__
-from intent.cli import certificate, evaluate, model, monitor, normalize, serve, train, vocabulary
+from intent.cli import (
+    audit,
+    certificate,
+    delegation,
+    evaluate,
+    gateway,
+    harvest,
+    model,
+    monitor,
+    normalize,
+    policy,
+    replay,
+    serve,
+    train,
+    vocabulary,
+)
 from intent.cli.terminal import emit, say
 from intent.errors import IntentError
 
@@ -29,8 +44,10 @@ USAGE_ERROR = 2
 app = typer.Typer(
     help=HELP, epilog=EXAMPLES, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-for command in (normalize, serve, evaluate, train, vocabulary, model, certificate, monitor):
+for command in (normalize, serve, harvest, evaluate, replay, train, vocabulary, certificate, monitor):
     app.command(command.NAME, epilog=command.EXAMPLES)(command.run)
+for group in (gateway, policy, delegation, audit, model):
+    app.add_typer(group.app, name=group.NAME)
 
 
 def _show_version(asked: bool) -> None:

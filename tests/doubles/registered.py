@@ -57,7 +57,9 @@ def _certificate(directory: Path, *, alpha: float = 0.01, issued: datetime = NOW
     )
 
 
-def golden_rows(file: Path, kinds: Sequence[tuple[str, str]] = (("fetch", READ), ("purge", CHANGE), ("mail", DISCLOSE)), n: int = 40) -> Path:
+def golden_rows(
+    file: Path, kinds: Sequence[tuple[str, str]] = (("fetch", READ), ("purge", CHANGE), ("mail", DISCLOSE)), n: int = 40
+) -> Path:
     """Rows of ``n`` calls a kind, on eight servers and from two sources, that trained nothing."""
     rows = [
         {
