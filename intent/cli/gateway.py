@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from intent.cli.terminal import JsonOption, cell, emit, grid, say, show
+from intent.cli.terminal import BROKEN_PIPE, JsonOption, cell, emit, grid, say, show
 from intent.errors import DependencyMissing, GatewayError, first_fault
 from intent.settings import PREFIX, Settings
 from intent.visible import marked
@@ -101,7 +101,7 @@ def run(
         _refuse_open(host, point)
         anyio.run(partial(_serve, gateway, host, port, settings.log_level))
     else:
-        anyio.run(partial(gateway.run_stdio_async, show_banner=False))
+        _serve_standard_streams(gateway)
 
 
 @app.command("review")
@@ -185,6 +185,16 @@ def _terminate(ended: object, session: str) -> None:
     if not isinstance(ended, SqlRevocations):
         raise GatewayError("there is no store of ended sessions")
     ended.revoke(session, at=datetime.now(UTC), why="an obligation of policy", by="gateway")
+
+
+def _serve_standard_streams(gateway: FastMCP[None]) -> None:
+    """Until the client goes; an answer that nobody is there to read any more is no fault."""
+    try:
+        anyio.run(partial(gateway.run_stdio_async, show_banner=False))
+    except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is not None:
+            raise
+        raise typer.Exit(BROKEN_PIPE) from group
 
 
 async def _serve(gateway: FastMCP[None], host: str, port: int, log_level: str) -> None:

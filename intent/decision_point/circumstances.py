@@ -13,7 +13,7 @@ from intent.audit.journal import SessionHistory
 from intent.delegation.chain import Chain
 from intent.errors import DelegationError, InvalidCall
 from intent.policy.input import DelegationFacts, Principal, Sensitivity, SessionFacts
-from intent.policy.request import EvaluationRequest
+from intent.policy.request import EvaluationRequest, Subject
 
 ABSENT, UNAVAILABLE, SUBJECT, SESSION = "absent", "unavailable", "subject", "session"
 _MOST_CLAIMS = 256
@@ -94,6 +94,11 @@ def circumstances(request: EvaluationRequest, verifier: Verifier | None, *, requ
     except DelegationError as error:
         broken = DelegationFacts(present=True, valid=False, fault=error.fault, agent=told.delegation.agent, granted=False)
         return replace(told, delegation=broken)
+
+
+def nobody_but(subject: Subject) -> Circumstances:
+    """The circumstances of a request of which only the subject could be read."""
+    return Circumstances(Principal(subject.id, subject.type), DelegationFacts(), "", None, None, None)
 
 
 def _told(request: EvaluationRequest) -> Circumstances:

@@ -46,7 +46,7 @@ def grounds(given: PolicyInput, reasons: Iterable[Reason], verdict: Verdict, fai
         found.append(Ground(str(ReasonCode.ERROR), "the gate did not forward the call"))
     if not given.delegation.valid:
         found.append(Ground(str(Refusal.DELEGATION), f"the delegation does not hold: {given.delegation.fault}"))
-    elif not given.delegation.granted:
+    elif given.judgement.forwarded and not given.delegation.granted:
         found.append(Ground(str(Refusal.GRANT), "the delegation does not cover this intent on this tool"))
     if given.session.expired:
         found.append(Ground(str(Refusal.SESSION), "the session has ended"))

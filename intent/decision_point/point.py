@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from intent.audit.event import CallRecord, EnforcementRecord, Event, EventKind
 from intent.audit.journal import Journal, SessionHistory
-from intent.decision_point.circumstances import Circumstances, Ended, Verifier, circumstances
+from intent.decision_point.circumstances import Circumstances, Ended, Verifier, circumstances, nobody_but
 from intent.decision_point.envelope import asked, binding, grounds, judgement
 from intent.decision_point.evaluation import Evaluation, Ground, Refusal
 from intent.decision_point.recording import Moment, RecordCall, decision_event, refusal_event
@@ -219,10 +219,18 @@ class DecisionPoint:
         )
         try:
             moment = Moment(self._new_id(), self._now(), self._since(arrived))
-            self._parts.journal.append(refusal_event(decision, (str(code),), request.subject.id, self._call_record(request), moment))
+            event = refusal_event(decision, str(code), self._whoever(request), self._call_record(request), moment)
+            self._parts.journal.append(event)
         except Exception:  # the answer is a deny already
             log.exception("a denial could not be recorded")
         return answer
+
+    def _whoever(self, request: EvaluationRequest) -> Circumstances:
+        """Who asks, as far as can be read: no more than the subject where the rest cannot."""
+        try:
+            return circumstances(request, self._parts.verifier, require_token=False)
+        except IntentError:
+            return nobody_but(request.subject)
 
     def _call_record(self, request: EvaluationRequest) -> CallRecord | None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from intent.audit.event import CallRecord, Event, EventKind, JudgementRecord, PolicyRecord
+from intent.decision_point.circumstances import Circumstances
 from intent.decision_point.evaluation import Evaluation
 from intent.policy.input import PolicyInput
 from intent.policy.outcome import ObligationType
@@ -60,17 +61,19 @@ def decision_event(
     )
 
 
-def refusal_event(decision: Decision, codes: tuple[str, ...], subject: str, call: CallRecord | None, moment: Moment) -> Event:
+def refusal_event(decision: Decision, code: str, around: Circumstances, call: CallRecord | None, moment: Moment) -> Event:
     """The event of a request that could not be put to policy."""
     return Event(
         id=moment.id,
         kind=EventKind.DECISION,
         at=moment.at,
         decision_id=decision.decision_id,
-        subject=subject,
-        agent="",
+        subject=around.principal.id,
+        agent=around.delegation.agent,
+        actors=around.delegation.actors,
+        session=around.session,
         allowed=False,
-        reasons=codes,
+        reasons=(code,),
         call=call,
         judgement=_judgement(decision, whole=call is not None and call.raw is not None),
         latency_us=moment.latency_us,

@@ -27,7 +27,7 @@ def test_every_make_target_exists() -> None:
 def test_every_command_exists() -> None:
     from intent.cli import app
 
-    known = {command.name for command in app.registered_commands}
+    known = {found.name for found in (*app.registered_commands, *app.registered_groups)}
     named = set(re.findall(r"(?:`|bin/)intent ([a-z]+)\b", TEXT))
     assert named
     assert named <= known

@@ -214,6 +214,20 @@ def test_circumstances_that_cannot_be_read_are_a_deny(context: dict[str, object]
     assert journal.events[0].reasons == ("unsupported_request",)
 
 
+def test_a_refusal_is_recorded_with_whoever_asked() -> None:
+    point, journal, _ = decision_point(verifier=TokenTable({"good": chain()}))
+    point.refuse(request(context={"delegation": "good"}), "no room")
+    point.refuse(request(context={"session": {"id": 7}}), "no room")
+    first, second = journal.events
+    assert (first.subject, first.agent, first.actors, first.session) == ("alice", "sub-agent", ("sub-agent", "agent"), "s-1")
+    assert (second.subject, second.agent, second.session) == ("alice", "", "")
+
+
+def test_of_a_call_that_is_not_forwarded_no_grant_is_missed() -> None:
+    point, _, _ = decision_point(verifier=TokenTable({"good": chain()}))
+    assert codes(point.evaluate(request("frobnicate", context={"delegation": "good"}))) == ["other"]
+
+
 def test_only_tool_calls_are_decided() -> None:
     point, _, engine = decision_point()
     asked = request().model_copy(update={"action": request().action.model_copy(update={"name": "resources/read"})})
