@@ -99,7 +99,7 @@ def _password() -> str:
         if getpass.getpass("Once more: ") != first:
             raise WorkbenchError("the two passwords must be the same")
         return first
-    return sys.stdin.buffer.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()[0] if not sys.stdin.closed else ""
+    return sys.stdin.buffer.read(_MOST_BYTES).decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
 
 
 def _operator() -> str:

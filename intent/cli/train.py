@@ -106,7 +106,7 @@ def _told_to_machines(job: Run) -> None:
         nonlocal told_s
         if (now_s := time.monotonic()) - told_s >= _TICK_S:
             told_s = now_s
-            _tell(message=_fine_tuning(loss), step=step, steps=steps)
+            _tell(message=_fine_tuning(loss), step=step, steps=steps, detail={"loss": loss} if math.isfinite(loss) else {})
 
     made = trained(job, Steps(lambda text: _tell(message=text), tick))
     _tell(message=f"{made.version.name} {made.version.version} is in {job.output}", finished=True, detail={"digest": made.digest})

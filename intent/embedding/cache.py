@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from intent.embedding.base import Encoder, Floats
+
+_AT_ONCE = 256
+_PATIENCE_S = 0.5
+_log = logging.getLogger("intent.embedding")
 
 
 class CachedEncoder:
@@ -27,7 +33,8 @@ class CachedEncoder:
     capacity
         Most embeddings held in memory.
     path
-        SQLite file that outlives the process; None keeps everything in memory.
+        SQLite file that outlives the process, and that several processes may share: what one of them embedded, no other does again. What it
+        cannot give or take is embedded anew. None keeps everything in memory.
     """
 
     def __init__(self, encoder: Encoder, *, capacity: int = 20_000, path: Path | None = None) -> None:
@@ -59,12 +66,19 @@ class CachedEncoder:
         found = self._known(set(keys))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
-            fresh = dict(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
+            found |= self._embedded(list(missing.items()))
+        return np.stack([found[key] for key in keys])
+
+    def _embedded(self, missing: Sequence[tuple[bytes, str]]) -> dict[bytes, Floats]:
+        """Embed, and store as it goes: a long run that is stopped has lost little."""
+        found: dict[bytes, Floats] = {}
+        for part in (missing[k : k + _AT_ONCE] for k in range(0, len(missing), _AT_ONCE)):
+            fresh = dict(zip((key for key, _ in part), self._encoder.encode([text for _, text in part]), strict=True))
             found |= fresh
             if self._store:
                 self._store.put(fresh)
-            self._remember(fresh)
-        return np.stack([found[key] for key in keys])
+        self._remember(found)
+        return found
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self._encoder.digest}\n{text}".encode()).digest()
@@ -88,16 +102,22 @@ class CachedEncoder:
 
 
 class _Store:
+    """The file. It only ever saves time, so that a fault of it is a line in the log and never one of the encoder's."""
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection = sqlite3.connect(path, timeout=_PATIENCE_S, check_same_thread=False)
+        with self._lock, _unharmed("shared"):
+            # Readers do not wait for a writer: a training run and a service may share the file.
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
         with self._lock, self._connection:
             self._connection.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
 
     def get(self, keys: set[bytes], dimensions: int) -> dict[bytes, Floats]:
         found: dict[bytes, Floats] = {}
-        with self._lock:
+        with self._lock, _unharmed("read"):
             for key in keys:
                 row = self._connection.execute("SELECT value FROM embedding WHERE key = ?", (key,)).fetchone()
                 if row and len(row[0]) == 4 * dimensions:
@@ -106,5 +126,13 @@ class _Store:
 
     def put(self, embeddings: dict[bytes, Floats]) -> None:
         rows = [(key, value.astype(np.float32).tobytes()) for key, value in embeddings.items()]
-        with self._lock, self._connection:
+        with self._lock, _unharmed("written"), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
+
+
+@contextmanager
+def _unharmed(done: str) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        _log.warning("the file of embeddings could not be %s: %s", done, error)

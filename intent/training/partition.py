@@ -35,7 +35,7 @@ class Shares:
     """
 
     tune: float = 0.10
-    certify: float = 0.17
+    certify: float = 0.22
     own_tune: float = 0.06
     own_certify: float = 0.25
     spent: tuple[int, ...] = (2,)

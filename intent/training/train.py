@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,8 +15,8 @@ import numpy as np
 from pydantic import JsonValue
 
 from intent import bundle
-from intent.certificate.certificate import spend
-from intent.certificate.ledger import read_ledger, write_ledger
+from intent.certificate.certificate import Use, spend
+from intent.certificate.ledger import write_ledger
 from intent.certificate.ltt import certify
 from intent.corpus import Row
 from intent.embedding.cache import CachedEncoder
@@ -28,12 +27,15 @@ from intent.training.certify import Promise, read_calibration, with_thresholds, 
 from intent.training.examples import Examples, Source, read_examples, read_sources
 from intent.training.export import export_encoder
 from intent.training.finetune import FineTuned, Schedule, finetune
-from intent.training.fit import Recipe, fit
+from intent.training.fit import fit
+from intent.training.parent import Parent, budget_left, earlier_uses, take_encoder
 from intent.training.partition import Partition, Shares, partition
+from intent.training.recipe import Recipe
 from intent.vocabulary import Vocabulary
 
 LABELLED_BY = "language models, row by row; not checked by people"
-_LIBRARIES = ("numpy", "scikit-learn", "torch", "sentence-transformers", "onnx", "onnxruntime", "tokenizers", "sqlglot")
+_LIBRARIES = ("numpy", "scikit-learn", "onnxruntime", "tokenizers", "sqlglot")
+_OF_ENCODERS = ("torch", "sentence-transformers", "onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Run:
         Files or directories of labelled rows; rows marked ``held`` are never read.
     fine_tune
         Schedule of the encoder's training, None to keep the base weights.
+    encoder
+        A bundle whose encoder is taken as it is, and only the heads are fitted: needs no torch. None: train or export one.
+    certified
+        Whether to certify. Without a certificate the model denies everything, and is good for a comparison only.
     alpha, delta
         The promise that the certificate is to make: at most alpha, but for a chance of delta.
     spend
@@ -69,6 +75,8 @@ class Run:
     shares: Shares = field(default_factory=Shares)
     augmentation: Augmentation = field(default_factory=Augmentation)
     fine_tune: Schedule | None = None
+    encoder: Path | None = None
+    certified: bool = True
     alpha: float = 0.02
     delta: float = 0.05
     spend: float | None = None
@@ -89,8 +97,23 @@ class Steps:
 
 
 def train(run: Run, steps: Steps) -> bundle.Bundle:
-    """Train, certify and write a bundle; the directory is replaced only once the new one is complete and verifies."""
+    """Train, certify and write a bundle; the directory is replaced only once the new one is complete and verifies.
+
+    Raises
+    ------
+    TrainingError
+        If the rows do not suffice, or the split is not the one that a given encoder was trained with.
+    CertificateError
+        If the rows to certify on have no delta left; asked before anything is fitted.
+    BundleError
+        If the bundle whose encoder is taken is missing or corrupt.
+    """
     vocabulary = Vocabulary.load(run.vocabulary)
+    parent = Parent.read(run.encoder, run.recipe.seed, run.shares) if run.encoder else None
+    run = replace(run, max_tokens=parent.max_tokens) if parent else run
+    uses = earlier_uses(run.ledger, parent)
+    if run.certified:
+        budget_left(uses, run.delta, run.spend)
     steps.say("reading the corpora")
     sources = read_sources(run.corpora, vocabulary)
     parts = partition(sources, run.shares, run.recipe.seed)
@@ -99,21 +122,27 @@ def train(run: Run, steps: Steps) -> bundle.Bundle:
     learn = replace(learn, tools=(*learn.tools, *copies))
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "bundle"
-        tuned = _encoder(run, learn, tune, vocabulary, directory, steps)
+        tuned = _encoder(run, parent, learn, tune, vocabulary, directory, steps)
         encoder = CachedEncoder(OnnxEncoder(directory, max_tokens=run.max_tokens, threads=run.threads), path=run.cache, capacity=1 << 20)
         model = fit(learn, tune, vocabulary, encoder, run.recipe, steps.say)
-        described = _described(run, sources, parts, learn, tuned)
+        described = _described(run, sources, parts, learn, tuned, parent)
         bundle.save(directory, model, vocabulary, described)
-        steps.say(f"certifying on {len(parts.certify)} rows that nothing was fitted on")
-        _certify(run, directory, parts.certify, described)
+        if run.certified:
+            steps.say(f"certifying on {len(parts.certify)} rows that nothing was fitted on")
+            _certify(run, directory, parts.certify, described, uses)
         finished = bundle.load(directory)
         steps.say(f"writing {run.output}")
         _replace(directory, run.output)
     return finished
 
 
-def _encoder(run: Run, learn: Examples, tune: Examples, vocabulary: Vocabulary, directory: Path, steps: Steps) -> FineTuned | None:
-    """Write the encoder into the directory; None where the base weights are kept."""
+def _encoder(
+    run: Run, parent: Parent | None, learn: Examples, tune: Examples, vocabulary: Vocabulary, directory: Path, steps: Steps
+) -> FineTuned | None:
+    """Write the encoder into the directory; None where nothing was fine-tuned."""
+    if parent is not None:
+        take_encoder(parent, directory)
+        return None
     tuned = None
     if run.fine_tune is not None:
         steps.say(f"fine-tuning the encoder on {len(learn.tools)} tools and {len(learn.requests)} requests")
@@ -124,13 +153,12 @@ def _encoder(run: Run, learn: Examples, tune: Examples, vocabulary: Vocabulary, 
     return tuned
 
 
-def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str, Any]) -> None:
+def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str, Any], spent: Sequence[Use]) -> None:
     """Certify the read threshold, write it into the arrays, and attach the certificate."""
     chosen = [row for row in rows if row.label.intent is not None and row.call.tool is not None]
     draft = bundle.load(directory, threads=run.threads, cache=run.cache)
     calibration = read_calibration(draft, chosen)
-    spent = read_ledger(run.ledger) if run.ledger else ()
-    delta = run.spend or run.delta - math.fsum(use.delta for use in spent)
+    delta = budget_left(spent, run.delta, run.spend)
     now = datetime.now(UTC).replace(microsecond=0)
     ledger = spend(spent, delta, budget=run.delta, purpose=f"the read threshold of {run.name} {run.version}", at=now)
     certified = certify(calibration, draft.vocabulary, run.alpha, delta)
@@ -141,7 +169,9 @@ def _certify(run: Run, directory: Path, rows: Sequence[Row], described: dict[str
         write_ledger(run.ledger, ledger)
 
 
-def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, tuned: FineTuned | None) -> dict[str, Any]:
+def _described(
+    run: Run, sources: Sequence[Source], parts: Partition, learn: Examples, tuned: FineTuned | None, parent: Parent | None
+) -> dict[str, Any]:
     """The fields of the manifest that training knows."""
     return {
         "name": run.name,
@@ -149,15 +179,19 @@ def _described(run: Run, sources: Sequence[Source], parts: Partition, learn: Exa
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "max_tokens": run.max_tokens,
         "declared_at_least": run.recipe.declared_at_least,
-        "encoder": {
-            "base": BASE_MODEL,
-            "base_sha256": BASE_SHA256,
-            "fine_tuned": run.fine_tune is not None,
-            "quantization": "dynamic int8, weights per channel to seven bits, one text an inference",
-        },
+        "encoder": parent.encoder if parent else _encoder_card(run),
         "data": data_card(sources),
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "training": _settings(run, parts, learn, tuned),
+        "libraries": {name: version(name) for name in (*_LIBRARIES, *(() if parent else _OF_ENCODERS))},
+        "training": _settings(run, parts, learn, tuned) | ({"parent": parent.digest} if parent else {}),
+    }
+
+
+def _encoder_card(run: Run) -> dict[str, JsonValue]:
+    return {
+        "base": BASE_MODEL,
+        "base_sha256": BASE_SHA256,
+        "fine_tuned": run.fine_tune is not None,
+        "quantization": "dynamic int8, weights per channel to seven bits, one text an inference",
     }
 
 
@@ -165,7 +199,7 @@ def _settings(run: Run, parts: Partition, learn: Examples, tuned: FineTuned | No
     """What this run was asked for and what it had, with the curve of its fine-tuning."""
     return {
         "recipe": dict(asdict(run.recipe)),
-        "shares": dict(asdict(run.shares)),
+        "shares": {**asdict(run.shares), "spent": [*run.shares.spent]},  # a tuple is no JSON
         "augmentation": dict(asdict(run.augmentation)),
         "fine_tuning": {**run.fine_tune.to_dict(), **tuned.to_dict()} if run.fine_tune and tuned else None,
         "examples": {"tools": len(learn.tools), "calls": len(learn.effects), "requests": len(learn.requests)},

@@ -81,6 +81,7 @@ class Label(_Record):
     item: str
     at: datetime
     by: str
+    role: Role = Field(default=Role.ANALYST, description="What the person might do at the time of the act.")
     action: Action
     intent: str = Field(default="", description="A label of the vocabulary; empty unless the action is `label`.")
     also: tuple[str, ...] = ()
@@ -115,6 +116,18 @@ class Verdict(_Record):
     polymorphic: bool | None = None
     declared: tuple[str, ...] | None = None
     by: tuple[str, ...] = ()
+
+
+class Account(_Record):
+    """A person who may sign in; the latest version of a name is in force."""
+
+    id: int = Field(default=0, ge=0, description="Rising in the order of the versions; 0 before it is kept.")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,127}$", description="One spelling for one person, so that nobody is two.")
+    hash: str = Field(max_length=512, description="Of the password (argon2, PHC form); empty where nobody may sign in with one.")
+    role: Role
+    disabled: bool = False
+    at: datetime
+    by: str
 
 
 class Definition(_Record):

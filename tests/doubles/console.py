@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 from argon2 import PasswordHasher
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
@@ -95,7 +96,8 @@ class Setup:
         for name, role in PEOPLE.items():
             self.accounts.create(name, role, PASSWORD, "test")
         options = replace(ConsoleOptions(secret=b"s" * 32, now=self.clock), **self.changes)
-        self.console = workbench(options, self.accounts, routes)
+        self.http = httpx.Client(timeout=5.0)
+        self.console = workbench(options, self.accounts, routes, client=self.http)
         self.app = FastAPI(redirect_slashes=False)
         self.app.mount("/console", self.console)
         problems.install(self.app)

@@ -78,8 +78,7 @@ async def protect(request: Request) -> None:
     session = await to_thread.run_sync(session_of, request)
     if session is None and request.url.path != base_of(request) + _SIGN_IN:
         raise SignInNeeded
-    token = request.headers.get(HEADER) or (await form_of(request)).get(FIELD)
-    if not _fits(request, session, token):
+    if not _fits(request, session, await _token(request)):
         raise forgery()
 
 
@@ -94,6 +93,11 @@ def is_own(request: Request) -> bool:
     if site is not None:
         return site.lower() == "same-origin"
     return origin is None or origin.lower() == origin_of(request)
+
+
+async def _token(request: Request) -> str:
+    given = request.headers.get(HEADER, "")
+    return given or ((await form_of(request)).get(FIELD) if body.media_type(request)[0] == _FORM else "")
 
 
 def _fits(request: Request, session: Session | None, token: str) -> bool:

@@ -170,7 +170,7 @@ class Seals:
         self._cookie = Signer(secret, salt=b"console.cookie", key_derivation="hmac", digest_method=hashlib.sha256)
         self._form = Timed(secret, salt=b"console.form", key_derivation="hmac", digest_method=hashlib.sha256)
         options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-        self._flow = URLSafeTimedSerializer[str](secret, salt=b"console.flow", signer=Timed, signer_kwargs=options)
+        self._flow = URLSafeTimedSerializer(secret, salt=b"console.flow", signer=Timed, signer_kwargs=options)
 
     def cookie(self, session_id: str) -> str:
         """An id as the cookie holds it."""

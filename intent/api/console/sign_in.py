@@ -19,7 +19,7 @@ from intent.api.console.session import Person
 from intent.api.console.state import base_of, console_of, cookie_of, drop_cookie, origin_of, session_of, set_cookie
 from intent.api.console.view import NAVIGATION, page
 from intent.errors import DelegationError
-from intent.workbench.accounts import Refusal
+from intent.workbench.local_accounts import Refusal
 from intent.workbench.records import Account
 
 _log = logging.getLogger("intent.api")

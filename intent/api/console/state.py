@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from intent.api.console.openid import OpenId
     from intent.api.console.options import ConsoleOptions
     from intent.api.console.session import Seals, Session, Sessions
-    from intent.workbench.accounts import Accounts
+    from intent.workbench.local_accounts import LocalAccounts
 
 Cookie = Literal["session", "visit", "flow"]
 
@@ -23,7 +23,7 @@ class Console:
     """The parts of one console; ``openid`` is None where no provider is named."""
 
     options: ConsoleOptions
-    accounts: Accounts
+    accounts: LocalAccounts
     sessions: Sessions
     seals: Seals
     openid: OpenId | None = None
@@ -36,7 +36,7 @@ def console_of(request: Request) -> Console:
 
 def base_of(request: Request) -> str:
     """Path of the console as the browser sees it, without a slash at the end."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
+    return str(request.state.console_base).rstrip("/")
 
 
 def origin_of(request: Request) -> str:

@@ -33,7 +33,7 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals["pieces"] = pieces
+templates.globals.update(pieces=pieces)  # pyright: ignore[reportArgumentType] - jinja2 lists the types of its own globals only
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from intent.api.console.options import ConsoleOptions
     from intent.api.service import Service
-    from intent.workbench.accounts import Accounts
+    from intent.workbench.local_accounts import LocalAccounts
 
 _log = logging.getLogger("intent.api")
 _STATIC = Path(__file__).parent / "static"
@@ -49,7 +49,11 @@ _HEADERS = {
 
 
 def workbench(
-    options: ConsoleOptions, accounts: Accounts, *routers: APIRouter, service: Service | None = None, client: httpx.Client | None = None
+    options: ConsoleOptions,
+    accounts: LocalAccounts,
+    *routers: APIRouter,
+    service: Service | None = None,
+    client: httpx.Client | None = None,
 ) -> FastAPI:
     """Build the console.
 
@@ -90,13 +94,15 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        # Noted now: what is mounted within changes it on the way.
+        base, path, started = str(scope.get("root_path", "")), str(scope["path"]), False
+        scope.setdefault("state", {})["console_base"] = base
 
         async def send_dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _dress(MutableHeaders(scope=message), str(scope["path"]), str(scope.get("root_path", "")))
+                _dress(MutableHeaders(scope=message), is_file=path.startswith(f"{base}/static/"))
             await send(message)
 
         try:
@@ -110,12 +116,13 @@ class Frame:
             await _problem(Request(scope, receive), refused, whole=False)(scope, receive, send_dressed)
 
 
-def _dress(headers: MutableHeaders, path: str, root: str) -> None:
+def _dress(headers: MutableHeaders, *, is_file: bool) -> None:
     for name, value in _HEADERS.items():
-        headers[name] = value
+        # A route may be stricter by itself: a kept report goes out sandboxed.
+        headers.setdefault(name, value)
     headers["X-Content-Type-Options"] = "nosniff"
     # The files that ship with the package may be kept, if they are asked for anew each time.
-    headers["Cache-Control"] = "no-cache" if path.startswith(f"{root}/static/") else "no-store"
+    headers["Cache-Control"] = "no-cache" if is_file else "no-store"
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -149,7 +156,7 @@ async def _lead_to_sign_in(request: Request, _: Exception) -> Response:
     # A change is not repeated after the sign-in: the person comes back to the page it was made on, if the browser says which.
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "") if request.method in SAFE else ""
     after = sign_in.own_path(request, asked)
-    address = f"{base_of(request)}/sign-in?{urlencode({'next': after}, quote_via=quote)}"
+    address = f"{base_of(request)}/sign-in?{urlencode({'next': after}, quote_via=quote, safe='/')}"
     if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": f"{base_of(request)}/sign-in"})
     return RedirectResponse(address, 303)

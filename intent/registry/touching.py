@@ -1,0 +1,76 @@
+"""Which labelled rows a changed vocabulary touches, over the corpora of the service and the settled labels of the workbench."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from intent.corpus import Row, corpus_files, read_rows
+from intent.embedding.base import Encoder, Floats
+from intent.registry.background import Tick
+from intent.workbench.relabelling import Touched, embedded, touched_rows
+from intent.workbench.release import Proposal
+
+_STEP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a change reaches into the rows.
+
+    Attributes
+    ----------
+    by_why
+        Reason and older label to rows.
+    redefined
+        Label whose definition has other words to the rows that bear it: none of them moved by itself, and each may.
+    """
+
+    rows: int
+    touched: tuple[Touched, ...]
+    by_why: Mapping[tuple[str, str], int]
+    redefined: Mapping[str, int]
+
+
+def reach(proposal: Proposal, sources: Sequence[Path], encoder: Encoder, tick: Tick = lambda _done, _total: None) -> Reach:
+    """Look through labelled rows; those marked ``held`` are never read.
+
+    Nearness to a new intent is nearness to its examples in the vocabulary's own text.
+
+    Raises
+    ------
+    CorpusError
+        If a row cannot be read.
+    """
+    files = [file for source in sources for file in corpus_files(source)]
+    rows = [row for file in files for row in read_rows(file) if row.split != "held" and row.label.intent is not None]
+    labels = Counter(row.label.intent or "" for row in rows)
+    examples = _examples(proposal, encoder)
+    # Without examples of anything new, nothing is asked of how near a row is.
+    embeddings = _embedded(rows, encoder, tick) if rows and examples else np.zeros((len(rows), encoder.dimensions), np.float32)
+    found = touched_rows(proposal.difference, rows, embeddings, examples)
+    return Reach(
+        rows=len(rows),
+        touched=tuple(found),
+        by_why=dict(sorted(Counter((str(one.why), one.label) for one in found).items())),
+        redefined={word: labels[word] for word in proposal.difference.redefined},
+    )
+
+
+def _examples(proposal: Proposal, encoder: Encoder) -> dict[str, Floats]:
+    fresh = [intent for intent in proposal.vocabulary.intents if intent.id not in proposal.base.labels]
+    renamed = {new for _, new in proposal.difference.renamed}
+    texts = {intent.id: [(encoder.split(text) or [""])[0] for text in intent.examples] for intent in fresh if intent.id not in renamed}
+    return {word: encoder.encode(own) for word, own in texts.items() if own}
+
+
+def _embedded(rows: Sequence[Row], encoder: Encoder, tick: Tick) -> Floats:
+    parts: list[Floats] = []
+    for start in range(0, len(rows), _STEP):
+        parts.append(embedded(rows[start : start + _STEP], encoder))
+        tick(min(start + _STEP, len(rows)), len(rows))
+    return np.concatenate(parts)

@@ -1,0 +1,36 @@
+"""How heads are fitted, as a plain record: who only names a recipe needs no scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How heads are fitted.
+
+    Attributes
+    ----------
+    dense_c, lexical_c, declared_c
+        Inverse strength of the L2 penalty: of the dense half, of the lexical half, of the dense half that reads requests.
+    lexical_share
+        Weight of the lexical half in a mean.
+    own_weight
+        Weight of a row that was written for training, against a row of a real catalogue.
+    least_probability
+        Least calibrated probability at which anything is forwarded, before the certificate raises it for reads.
+    novel_quantile
+        Share of the tools that tune which novelty may deny.
+    declared_at_least
+        Least probability that a request covers a call of the highest privilege.
+    """
+
+    dense_c: float = 0.2
+    lexical_c: float = 5.0
+    declared_c: float = 1.0
+    lexical_share: float = 0.33
+    own_weight: float = 0.5
+    least_probability: float = 0.6
+    novel_quantile: float = 0.01
+    declared_at_least: float = 0.05
+    seed: int = 4
