@@ -56,8 +56,8 @@ class About:
 
     @property
     def standing(self) -> Standing:
-        """Whether the certificate holds at the time of the report."""
-        return Standing.of(self.certificate, self.created)
+        """Whether the certificate held when the card was made."""
+        return Standing.of(self.certificate)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -73,41 +73,20 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a certificate holds, and why; anything unclear does not."""
+    """Whether a certificate held when the card was made, and why; anything unclear does not."""
 
     holds: bool
     why: str
 
     @classmethod
-    def of(cls, certificate: Mapping[str, Any] | None, now: datetime) -> Standing:
-        """Read the standing of a certificate's JSON form.
+    def of(cls, certificate: Mapping[str, Any] | None) -> Standing:
+        """Read what `intent.certificate.standing` said into the certificate's JSON form.
 
-        >>> Standing.of({"valid": True, "expires": "2031-01-01T00:00:00Z"}, datetime(2030, 1, 1, tzinfo=UTC)).holds
+        >>> Standing.of({"valid": True, "why": "valid until 2031-01-01"}).holds
         True
-        >>> Standing.of({"valid": False}, datetime(2030, 1, 1, tzinfo=UTC)).why
-        'the model says that its certificate is not valid'
+        >>> Standing.of({}).why
+        'the model carries no certificate'
         """
         if not certificate:
             return cls(False, "the model carries no certificate")
-        if certificate.get("revoked"):
-            return cls(False, "the certificate was revoked")
-        if "valid" not in certificate:
-            return cls(False, "the certificate does not say that it is valid")
-        if certificate["valid"] is not True:
-            why = certificate.get("why")
-            return cls(False, f"the model says that its certificate is not valid{f': {why}' if why else ''}")
-        if (expires := certificate.get("expires")) is None:
-            return cls(True, "the model says that its certificate is valid, without a date of expiry")
-        return cls._dated(expires, now)
-
-    @classmethod
-    def _dated(cls, expires: object, now: datetime) -> Standing:
-        try:
-            until = datetime.fromisoformat(str(expires))
-        except ValueError:
-            return cls(False, "the certificate's date of expiry cannot be read")
-        if until.tzinfo is None:
-            return cls(False, "the certificate's date of expiry names no time zone")
-        if until <= now:
-            return cls(False, f"the certificate expired on {until.date()}")
-        return cls(True, f"valid until {until.date()}")
+        return cls(certificate.get("valid") is True, str(certificate.get("why") or NOT_STATED))

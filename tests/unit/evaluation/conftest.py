@@ -40,6 +40,7 @@ def about() -> About:
         "alpha": 0.01,
         "delta": 0.05,
         "valid": True,
+        "why": "valid until 2031-07-30",
         "issued": "2031-05-01T00:00:00Z",
         "expires": "2031-07-30T00:00:00Z",
         "bounds": [{"intent": "write", "n": 900, "k": 2, "upper": 0.0069, "threshold": 0.93}, {"intent": "export", "n": 700, "k": 1}],
