@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "INTENT_"
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 class Settings(BaseSettings):
@@ -40,6 +41,13 @@ class Settings(BaseSettings):
         description="Address that the metadata of the Authorization API name, as clients see it; unset, that of the request.",
     )
     bundle: Path | None = Field(default=None, description="Directory of the model bundle; unset, the one that ships with the package.")
+    registry: Path | None = Field(
+        default=None, description="Directory of models; what is promoted there serves, at once and without a restart. Unset, the bundle."
+    )
+    registry_poll_s: float = Field(
+        default=2.0, gt=0, le=3600, description="Time between two looks at which model of the registry is promoted, in seconds."
+    )
+    cache: Path | None = Field(default=None, description="SQLite file that keeps embeddings between runs, and shares them; unset, none.")
     catalogue: Path | None = Field(default=None, description="File of reviewed tools; unset, no tool is pinned.")
     revocation: Path | None = Field(
         default=None, description="File whose presence withdraws the model's certificate, as `intent monitor` writes it; unset, none."
@@ -86,7 +94,37 @@ class Settings(BaseSettings):
     delegation_issuer: str = Field(default="intent", min_length=1, max_length=256, description="Issuer that delegation tokens must name.")
     delegation_audience: str = Field(default="intent", min_length=1, max_length=256, description="Audience that they must name.")
     delegation_max_depth: int = Field(default=8, ge=1, le=16, description="Most actors in a chain of delegation.")
+    delegation_session_s: int = Field(
+        default=900, ge=1, le=86_400, description="Longest session that a token exchange begins, in seconds; also what it begins unasked."
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        min_length=8,
+        max_length=512,
+        description="OpenID provider whose tokens are exchanged for delegations; https, but on the machine itself; unset, none.",
+    )
+    oidc_audience: str | None = Field(
+        default=None, min_length=1, max_length=256, description="Audience that the provider's tokens must name; needed with it."
+    )
     require_delegation: bool = Field(default=False, description="Deny evaluations that bring no delegation token.")
+    review: Literal["none", "denied", "all"] = Field(
+        default="none", description="Which calls analysts may see and label; they are kept as they are but for secrets."
+    )
+    console_secure: bool = Field(default=False, description="Send the console's cookies over https alone, whatever a request looks like.")
+    console_idle_s: int = Field(default=1800, ge=60, le=86_400, description="Seconds after which an unused session of the console ends.")
+    console_absolute_s: int = Field(default=28_800, ge=300, le=604_800, description="Seconds after which any session of the console ends.")
+    console_max_sessions: int = Field(default=5, ge=1, le=100, description="Sessions of one person in the console at once.")
+    oidc_client_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Client that signs people in to the console; unset, accounts are local alone.",
+    )
+    oidc_client_secret: SecretStr | None = Field(default=None, min_length=1, max_length=1024, description="Its secret; unset, PKCE alone.")
+    oidc_roles: str | None = Field(
+        default=None, min_length=3, max_length=4096, description="Roles by a value of the claim: `value=role,…`; without one, no way in."
+    )
+    oidc_claim: str = Field(default="groups", min_length=1, max_length=256, description="Claim of the ID token that gives the role.")
     max_body_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 26, description="Longest request body that is read, in bytes.")
     max_batch: int = Field(default=256, ge=1, le=10_000, description="Most calls in one batch.")
     threads: int = Field(default=1, ge=1, le=64, description="Texts that one call embeds at the same time.")
@@ -124,6 +162,23 @@ class Settings(BaseSettings):
     def _names_who_judges(self) -> Settings:
         if (self.policy_engine == "local") != (self.policy_url is None):
             raise ValueError("INTENT_POLICY_URL must be set where INTENT_POLICY_ENGINE is not local, and only there")
+        return self
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_secure(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if not safe or not parts.hostname or parts.username is not None or "?" in url or "#" in url or not url.isprintable():
+            raise ValueError("must be an https address without user, query and fragment; http only on the machine itself")
+        return url
+
+    @model_validator(mode="after")
+    def _names_the_audience_of_the_provider(self) -> Settings:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("INTENT_OIDC_ISSUER and INTENT_OIDC_AUDIENCE must be set both or neither")
         return self
 
     @model_validator(mode="before")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from intent import __version__
-from intent.api import access, console, hook, problems, routes, specification
+from intent.api import access, console, delegation, hook, problems, routes, specification
 from intent.api.dispatch import Dispatch, NormalizerLike, Unavailable
 from intent.api.envelope import Envelope, site
 from intent.api.evaluations import Closed, Decides, Evaluations
@@ -70,10 +70,20 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None, dec
         metrics=metrics,
         ready=ready,
         decides=point is not None,
+        delegation=delegation.TokenEndpoint.of(settings, point),
     )
     app.add_middleware(Envelope)
     problems.install(app)
-    for router in (routes.v1, access.access, hook.hooks, access.discovery, routes.operations, console.router):
+    for router in (
+        routes.v1,
+        access.access,
+        hook.hooks,
+        delegation.tokens,
+        delegation.public,
+        access.discovery,
+        routes.operations,
+        console.router,
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=console.STATIC), name="static")
     app.mount("/docs-assets", StaticFiles(directory=Path(str(files("fastapi_offline") / "static"))), name="docs-assets")

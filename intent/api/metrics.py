@@ -91,6 +91,7 @@ class Metrics:
         )
         self._audit_latency = Histogram("intent_audit_seconds", "Time to record an event.", buckets=_PART_BUCKETS_S, registry=self.registry)
         self.decides = Gauge("intent_decision_point_ready", "1 when evaluations are put to policy.", registry=self.registry)
+        self._delegations = Counter("intent_delegations", "Requests about delegation tokens answered.", ["result"], registry=self.registry)
 
     def count(self, decision: Decision) -> None:
         """Count one decision and each of its reasons."""
@@ -108,6 +109,10 @@ class Metrics:
     def count_fault(self) -> None:
         """Count an item of a batch that is no request."""
         self._faults.inc()
+
+    def count_delegation(self, result: str) -> None:
+        """Count a request about delegation tokens by what became of it; ``result`` is of a closed set."""
+        self._delegations.labels(result).inc()
 
     def engine_answered(self, engine: str, seconds: float) -> None:
         """Take note of a policy engine's time."""

@@ -35,6 +35,7 @@ class ProblemCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     MODEL_UNAVAILABLE = "model_unavailable"
     DECISION_POINT_UNAVAILABLE = "decision_point_unavailable"
+    DELEGATION_UNAVAILABLE = "delegation_unavailable"
 
 
 STATUS: dict[ProblemCode, int] = {
@@ -50,6 +51,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.INTERNAL_ERROR: 500,
     ProblemCode.MODEL_UNAVAILABLE: 503,
     ProblemCode.DECISION_POINT_UNAVAILABLE: 503,
+    ProblemCode.DELEGATION_UNAVAILABLE: 503,
 }
 
 _TITLES: dict[ProblemCode, str] = {
@@ -65,6 +67,7 @@ _TITLES: dict[ProblemCode, str] = {
     ProblemCode.INTERNAL_ERROR: "The service failed",
     ProblemCode.MODEL_UNAVAILABLE: "The model could not be loaded",
     ProblemCode.DECISION_POINT_UNAVAILABLE: "The decision point could not be built",
+    ProblemCode.DELEGATION_UNAVAILABLE: "What delegations rest on did not answer",
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from intent.api.delegation import TokenEndpoint
     from intent.api.dispatch import Dispatch, NormalizerLike
     from intent.api.evaluations import Evaluations
     from intent.api.metrics import Metrics
@@ -24,6 +25,8 @@ class Service:
         False where ``normalizer`` only stands in for a model.
     decides
         False where there is no decision point, and every evaluation is denied.
+    delegation
+        Gives delegation tokens; None where no keys are set for them, or where there is no decision point.
     """
 
     settings: Settings
@@ -33,6 +36,7 @@ class Service:
     metrics: Metrics
     ready: bool
     decides: bool
+    delegation: TokenEndpoint | None = None
 
 
 def service_of(request: Request) -> Service:

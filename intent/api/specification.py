@@ -157,6 +157,36 @@ HOOK_BODY: dict[str, Any] = {
         },
     }
 }
+
+
+def _form(fields: dict[str, str], required: tuple[str, ...]) -> dict[str, Any]:
+    """A body of text fields; one whose name ends with ``[]`` may come more than once."""
+    properties: dict[str, Any] = {}
+    for name, about in fields.items():
+        many = {"type": "array", "items": {"type": "string"}} if name.endswith("[]") else {"type": "string"}
+        properties[name.removesuffix("[]")] = {**many, "description": about}
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
+TOKEN_BODY = _form(
+    {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": "A token of the OpenID provider, or a delegation token.",
+        "subject_token_type": "Of RFC 8693, section 3: id_token, access_token or jwt; or urn:intent:token-type:delegation.",
+        "actor": "To whom is delegated, by the client's own word; or actor_token.",
+        "actor_token": "A token of the OpenID provider whose subject it is to whom is delegated.",
+        "actor_token_type": "Needed with actor_token.",
+        "scope": "Intents, separated by spaces; of a delegation, all that it grants if not given.",
+        "tools[]": "Patterns server/tool, one in each; of a delegation, all that it grants if not given.",
+        "session_s": "Seconds until the session ends; not for a delegation, which stays in its session.",
+        "lifetime_s": "Seconds until the token expires; until its session ends, if not given.",
+        "audience[]": "Only that of this service.",
+        "requested_token_type": "Only urn:intent:token-type:delegation, or jwt.",
+    },
+    ("grant_type", "subject_token", "subject_token_type"),
+)
+REVOKE_BODY = _form({"token": "A delegation token of the session to end."}, ("token",))
 CALL_BODY = _body("ToolCall", _call_examples())
 BATCH_BODY = _body("BatchCalls", _batch_examples())
 
@@ -182,6 +212,7 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign] - FastAPI documents this as the way to extend the document
 
 
+_OPEN = frozenset(("/v1/delegation/jwks",))
 _READ: tuple[type[BaseModel], ...] = (ToolCall, BatchCalls, EvaluationRequest, AccessEvaluationsRequest)
 
 
@@ -199,7 +230,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "description": "Needed on /v1/* and /access/* where the service has a token set."}
     }
     for path, operations in document["paths"].items():
-        if path.startswith(("/v1/", "/access/")):
+        if path.startswith(("/v1/", "/access/")) and path not in _OPEN:
             for operation in operations.values():
                 operation["security"] = [{}, {"bearer": []}]
     return document
@@ -211,6 +242,7 @@ _TAGS = [
         "name": "authorization",
         "description": "May this tool call be made? OpenID AuthZEN Authorization API 1.0, and hooks of coding agents.",
     },
+    {"name": "delegation", "description": "Who may act for whom: token exchange of RFC 8693."},
     {"name": "model", "description": "What the answers rest on."},
     {"name": "operations", "description": "For those who run the service; none needs a token."},
 ]

@@ -231,7 +231,7 @@ def _actor(store: WorkbenchStore) -> Actor:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError as error:
         raise WorkbenchError("the operating system must know who you are") from error
-    return store.actor(name) if store.accounts() else Actor(name=name, role=Role.ADMIN)
+    return store.actor(name) if store.account_names() else Actor(name=name, role=Role.ADMIN)
 
 
 def _words(store: WorkbenchStore, path: Path | None) -> Vocabulary:
@@ -261,6 +261,7 @@ def _act(url: str | None, path: Path | None, name: str, judgement: Any) -> None:
 
 def _queue(store: WorkbenchStore, count: int) -> Iterator[Item]:
     """What waits, leaving out what this person had their say on."""
+    from intent.workbench.labelling import standing_acts
     from intent.workbench.records import Standing, Stream
 
     me = _actor(store).name
@@ -271,7 +272,7 @@ def _queue(store: WorkbenchStore, count: int) -> Iterator[Item]:
         while left and (page := store.page(stream, standing, after=after)):
             after = (page[-1].priority, page[-1].item)
             for item in store.items([state.item for state in page]):
-                if left and not any(act.by == me for act in store.labels_of(item.id)):
+                if left and not any(act.by == me for act in standing_acts(store.labels_of(item.id))):
                     left -= 1
                     yield item
 
@@ -297,7 +298,7 @@ def _read(file: Path, text: str | None, group_by: str | None, group: str) -> Rea
     if file.stat().st_size > requests.MAX_FILE_BYTES:
         raise WorkbenchError(f"{file} must be at most {requests.MAX_FILE_BYTES} bytes")
     if file.suffix == ".csv":
-        return table.read(file.read_text("utf-8", newline=""), group=group)
+        return table.read(file.read_bytes(), group=group)
     if file.suffix == ".json":
         return label_studio.read(file.read_bytes(), group=group)
     with file.open("rb") as lines:

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.table import Table
@@ -18,9 +18,8 @@ from intent.errors import CorpusError, VocabularyError
 from intent.vocabulary import Vocabulary, default_path
 
 if TYPE_CHECKING:
-    from typer import Context
-
-    from intent.workbench.drafting import Difference, Proposal
+    from intent.workbench.drafting import Difference
+    from intent.workbench.release import Proposal
 
 NAME = "vocabulary"
 SHOW = "show"
@@ -51,7 +50,7 @@ DraftArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The changed
 class _ShowsUnlessTold(TyperGroup):
     """A group whose first argument may be left out: without the name of a command, the vocabulary is shown."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = bool(args) and (args[0] in self.commands or args[0] == "--help")
         return super().parse_args(ctx, args if named else [SHOW, *args])
 
@@ -155,9 +154,9 @@ def release(
 
     No model speaks it before one has been trained with it.
     """
-    from intent.workbench.drafting import release as released
-    from intent.workbench.drafting import written
     from intent.workbench.records import Actor, Role
+    from intent.workbench.release import release as released
+    from intent.workbench.release import written
 
     proposal, now = _proposal(path, base), datetime.now(UTC)
     record = proposal.record(by or getpass.getuser(), now, released=True, note=note)
@@ -171,7 +170,8 @@ def release(
 
 
 def _proposal(path: Path, base: Path | None) -> Proposal:
-    from intent.workbench.drafting import Proposal, read_draft
+    from intent.workbench.drafting import read_draft
+    from intent.workbench.release import Proposal
 
     return Proposal.of(read_draft(path.read_text("utf-8")), Vocabulary.load(base or default_path()))
 
@@ -182,10 +182,15 @@ def _examples(path: Path) -> tuple[str, list[dict[str, Any]]]:
 
     lines = [line for line in path.read_bytes().splitlines() if line.strip()]
     calls: list[Any] = [loads(line, max_bytes=1 << 20) for line in lines]
-    words = {str(call["label"]["intent"]) for call in calls if isinstance(call, dict) and isinstance(call.get("label"), dict)}  # pyright: ignore
-    if len(words) != 1:
-        raise CorpusError(path, 0, f"examples must be labelled, and with one intent, got {sorted(words) or 'none'}")
+    words = {_word(call) for call in calls}
+    if len(words) != 1 or not all(words):
+        raise CorpusError(path, 0, f"examples must be labelled with one intent, got {sorted(words) or 'none'}")
     return words.pop(), calls
+
+
+def _word(call: Any) -> str:
+    label = cast("dict[str, Any]", call).get("label") if isinstance(call, dict) else None
+    return str(cast("dict[str, Any]", label).get("intent", "")) if isinstance(label, dict) else ""
 
 
 def _tell(proposal: Proposal, *, as_json: bool) -> None:
@@ -194,11 +199,13 @@ def _tell(proposal: Proposal, *, as_json: bool) -> None:
         about = {"version": proposal.vocabulary.version, "digest": proposal.vocabulary.digest, "change": found.change}
         emit(json.dumps({**about, "difference": asdict(found)}, indent=1, ensure_ascii=False).encode() + b"\n")
         return
-    title = f"{found.change} change: {proposal.base.version} becomes {proposal.vocabulary.version}" if found.change else "nothing differs"
-    table = grid("what", "words", title=title)
+    if found.change is None:
+        emit(b"nothing differs\n")
+        return
+    table = grid("what", "words")
     for what, words in _told(found):
         table.add_row(cell(what), cell(words))
-    show(table)
+    show(f"{found.change} change: {proposal.base.version} becomes {proposal.vocabulary.version}", table)
 
 
 def _told(found: Difference) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -167,6 +168,10 @@ class Delegations:
             self._revocations.revoke(sid, at=at, why=why, by=by)
         except Exception as error:  # whatever kept the store from taking it, the caller must know that the session lives
             raise DelegationError(Fault.UNAVAILABLE, "the session could not be revoked") from error
+
+    def jwks(self) -> dict[str, list[dict[str, Any]]]:
+        """The public keys that tokens verify by, as a JWK set; raises ``unavailable`` where they cannot be read."""
+        return self._keyring.jwks()
 
     def _verified(self, token: str) -> tuple[Claims, int]:
         header = header_of(token, max_bytes=self._max_token_bytes)

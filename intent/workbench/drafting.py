@@ -104,7 +104,7 @@ class Difference:
     removed
         Intents that are gone, and went into no other.
     renamed
-        Older word to newer one, where one word came from one that is gone.
+        Older word to newer one, where one word came from one that is gone; the label of everything else among them.
     split
         Labels that new intents were carved out of.
     redefined
@@ -272,21 +272,16 @@ def difference(old: Vocabulary, new: Vocabulary, origins: Mapping[str, str] | No
     gone = [word for word in old.ids if word not in new.labels]
     fresh = [word for word in new.ids if word not in old.labels]
     came = _origins(old, new, origins or {}, gone, fresh)
-    children = {label: tuple(word for word in fresh if came.get(word) == label) for label in dict.fromkeys(came.values())}
-    renamed = tuple((label, into[0]) for label, into in children.items() if label in gone and len(into) == 1)
+    renamed, split = _successors(old, new, came, gone)
     kept = [word for word in old.labels if word in new.labels]
-    pairs = [(old_of, new_of) for word in kept for old_of, new_of in [(_label(old, word), _label(new, word))]]
+    pairs = [(_label(old, word), _label(new, word)) for word in kept]
     redefined = tuple(a.id for a, b in pairs if _words(a.definition, a.scope_note) != _words(b.definition, b.scope_note))
     return Difference(
         named=(old.name, old.rest.id) != (new.name, new.rest.id),
         added=tuple(word for word in fresh if word not in came),
         removed=tuple(word for word in gone if word not in came.values()),
         renamed=renamed,
-        split=tuple(
-            Split(label, into, label in new.labels, label == old.rest.id)
-            for label, into in children.items()
-            if (label, into[0]) not in renamed
-        ),
+        split=split,
         redefined=redefined,
         polished=tuple(a.id for a, b in pairs if a.id not in redefined and _texts(a) != _texts(b)),
         verbs=tuple(verb for a, b in pairs for verb in _verbs(a, b)),
@@ -294,6 +289,18 @@ def difference(old: Vocabulary, new: Vocabulary, origins: Mapping[str, str] | No
         columns=[word for word in new.ids if word in kept] != [word for word in old.ids if word in kept],
         effects=tuple(str(effect) for effect in Effect if old.effects[effect] != new.effects[effect]),
     )
+
+
+def _successors(
+    old: Vocabulary, new: Vocabulary, came: Mapping[str, str], gone: Sequence[str]
+) -> tuple[tuple[tuple[str, str], ...], tuple[Split, ...]]:
+    """Which words were renamed, and which labels were split; the label of everything else is never gone, whatever it is called."""
+    children = {label: tuple(word for word, origin in came.items() if origin == label) for label in dict.fromkeys(came.values())}
+    renamed = tuple((label, into[0]) for label, into in children.items() if label in gone and len(into) == 1)
+    parents = {label: into for label, into in children.items() if (label, into[0]) not in renamed}
+    split = tuple(Split(label, into, label in (*new.labels, old.rest.id), label == old.rest.id) for label, into in parents.items())
+    rest = ((old.rest.id, new.rest.id),) if old.rest.id not in new.labels else ()
+    return (*renamed, *rest), split
 
 
 def _origins(old: Vocabulary, new: Vocabulary, said: Mapping[str, str], gone: Sequence[str], fresh: Sequence[str]) -> dict[str, str]:

@@ -68,19 +68,23 @@ class Items(Base):
     """Items of a store, and the state that is derived of them."""
 
     audit_rate: float = AUDIT_RATE
+    # The secret never changes once it is there.
+    _secret: bytes | None = None
 
     def streams(self) -> Streams:
         """The streams of this store; its secret is made on the first use."""
-        query = select(STREAM_KEY.c.secret)
-        with self.reads() as connection:
-            found = connection.execute(query).scalar()
-        if found is None:
-            with self.writes() as connection:
+        if self._secret is None:
+            query = select(STREAM_KEY.c.secret)
+            with self.reads() as connection:
                 found = connection.execute(query).scalar()
-                if found is None:
-                    found = new_key()
-                    connection.execute(insert(STREAM_KEY), {"id": 1, "secret": found})
-        return Streams(AuditSample(bytes(found), self.audit_rate))
+            if found is None:
+                with self.writes() as connection:
+                    found = connection.execute(query).scalar()
+                    if found is None:
+                        found = new_key()
+                        connection.execute(insert(STREAM_KEY), {"id": 1, "secret": found})
+            self._secret = bytes(found)
+        return Streams(AuditSample(self._secret, self.audit_rate))
 
     def new_item(
         self,

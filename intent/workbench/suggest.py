@@ -120,13 +120,14 @@ def _centers(pool: Pool, left: Ints, number: int) -> Ints:
     """Farthest first: the row whose nearest labelled or chosen row is farthest, times its cost."""
     x, cost = pool.embeddings[left], pool.cost[left]
     near = _nearest(x, pool.embeddings[pool.labelled]) if len(pool.labelled) else np.full(len(left), np.inf)
+    squares = (x**2).sum(axis=1)
     chosen: list[int] = []
     for _ in range(number):
         # Before anything is labelled all are equally far: then the dearest goes first.
         far = np.where(np.isinf(near), cost, np.sqrt(near) * cost)
         far[chosen] = -1.0
         chosen.append(int(far.argmax()))
-        near = np.minimum(near, _distances(x, x[chosen[-1]]))
+        near = np.minimum(near, np.maximum(squares + squares[chosen[-1]] - 2 * x @ x[chosen[-1]], 0.0))
     return left[chosen]
 
 
@@ -162,10 +163,6 @@ def _nearest(x: Doubles, others: Doubles) -> Doubles:
         part = others[start : start + 512]
         found = np.minimum(found, (squares[:, None] + (part**2).sum(axis=1) - 2 * x @ part.T).min(axis=1))
     return np.maximum(found, 0.0)
-
-
-def _distances(x: Doubles, one: Doubles) -> Doubles:
-    return np.maximum(((x - one) ** 2).sum(axis=1), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,11 @@ def show(request: Request, template: str, status: int = 200, **values: object) -
     """A page or fragment with ``may("approver")``, which says whether the person's role allows that, beside its own values."""
     session = session_of(request)
     role = session.person.role if session else None
-    return page(request, template, status, may=lambda needed: role is not None and role.includes(Role(str(needed))), **values)
+
+    def may(needed: str) -> bool:
+        return role is not None and role.includes(Role(needed))
+
+    return page(request, template, status, may=may, **values)
 
 
 def go(request: Request, path: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from intent.registry.registry import history
 routes = APIRouter(prefix="/models")
 Form = Annotated[Fields, Depends(form_of)]
 MOST_ROWS = 200
-_WORDS = {"name_of": figure_name, "meaning_of": figure_meaning, "higher_is_better": HIGHER_IS_BETTER}
+_WORDS: dict[str, Any] = {"name_of": figure_name, "meaning_of": figure_meaning, "higher_is_better": HIGHER_IS_BETTER}
 
 
 @routes.get("")
@@ -38,14 +38,13 @@ def compare(request: Request, _: Viewer) -> Response:
     """Two models beside each other."""
     lab = laboratory_of(request)
     first, second = (_look(lab, request.query_params.get(name, "")) for name in ("first", "second"))
-    values = {"first": first, "second": second, "same": first.digest == second.digest, "found": None, "most": MOST_ROWS, **_WORDS}
-    values["missing"] = tuple(look for look in (first, second) if lab.reports.latest(look.digest) is None)
-    values["speak_alike"] = (
-        first.vocabulary is not None and second.vocabulary is not None and first.vocabulary.digest == second.vocabulary.digest
-    )
-    if second.vocabulary is not None and values["speak_alike"] and not values["missing"] and not values["same"]:
-        values["found"] = beside(lab.reports, first.digest, second.digest, second.vocabulary)
-    return show(request, "compare.html", kinds=tuple(Kind), **values)
+    missing = tuple(look for look in (first, second) if lab.reports.latest(look.digest) is None)
+    words, others = first.vocabulary, second.vocabulary
+    alike = words is not None and others is not None and words.digest == others.digest
+    same = first.digest == second.digest
+    found = beside(lab.reports, first.digest, second.digest, others) if others is not None and alike and not missing and not same else None
+    values: dict[str, Any] = {"first": first, "second": second, "same": same, "missing": missing, "speak_alike": alike, "most": MOST_ROWS}
+    return show(request, "compare.html", found=found, kinds=tuple(Kind), **values, **_WORDS)
 
 
 @routes.get("/roll-back")
@@ -108,7 +107,7 @@ def gate(request: Request, digest: str, _: Viewer) -> Response:
     """What the gate says of a model beside the one that serves."""
     lab = laboratory_of(request)
     look = _look(lab, digest)
-    values = {"task": lab.candidates.task(look.digest), "report": lab.candidates.report(look.digest)}
+    values: dict[str, Any] = {"task": lab.candidates.task(look.digest), "report": lab.candidates.report(look.digest)}
     serving = _look(lab, lab.registry.shelf.current())
     return show(request, "gate_part.html" if is_part(request) else "gate.html", look=look, serving=serving, **values)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -27,7 +27,7 @@ def kept(request: Request, _: Viewer) -> Response:
     models = lab.looks.all()
     tasks = [(look, task) for look in models if (task := lab.reports.task(look.digest)) is not None and task.ended is None]
     failed = [(look, task) for look in models if (task := lab.reports.task(look.digest)) is not None and task.why]
-    values = {"models": [look for look in models if look.kept], "tasks": tasks, "failed": failed}
+    values: dict[str, Any] = {"models": [look for look in models if look.kept], "tasks": tasks, "failed": failed}
     return show(request, "reports.html", reports=lab.reports.all(), can_evaluate=lab.reports.can_evaluate, **values)
 
 

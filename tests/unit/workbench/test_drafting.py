@@ -130,6 +130,13 @@ def test_a_new_word_with_the_definition_of_one_that_is_gone_is_that_one_renamed(
     assert found.effects == ("change",)
 
 
+def test_the_label_of_everything_else_is_renamed_and_never_gone() -> None:
+    text = COMPUTE.read_text("utf-8").replace('id = "other"', 'id = "rest"').replace('none = "other"', 'none = "rest"')
+    found = difference(OLD, vocabulary(text), {"compute": "other"})
+    assert (found.named, found.renamed) == (True, (("other", "rest"),))
+    assert found.split == (Split("other", ("compute",), kept=True, rest=True),)
+
+
 def test_a_word_that_is_gone_is_removed() -> None:
     first, second, *others = OLD.intents
     effects = {effect: second.id if word == first.id else word for effect, word in OLD.effects.items()}

@@ -185,7 +185,10 @@ def test_a_label_of_a_cluster_settles_it_and_one_undo_takes_it_back(store: Workb
 
 def test_what_a_request_asks_for_is_said_of_the_same_request_alone(store: WorkbenchStore) -> None:
     asked = "please find all the rows of the table of orders that were placed by our customers in the month of march number"
-    calls = [ToolCall(request=f"{asked} {n}", tool=Tool(name="run", server="db"), arguments={"q": q}) for n, q in ((1, "x y"), (1, "x z"), (2, "x y"))]
+    calls = [
+        ToolCall(request=f"{asked} {n}", tool=Tool(name="run", server="db"), arguments={"q": f"{asked} {q}"})
+        for n, q in ((1, 1), (1, 2), (2, 1))
+    ]
     names = arrive(store, *(item(store, one, said("search", 0.5, forwarded=True)) for one in calls))
     assert len({state_of(store, name).cluster for name in names}) == 1
     acts = label_cluster(store, ANALYST, WORDS, names[0], Judgement("search", declared=("search",)))
@@ -194,7 +197,7 @@ def test_what_a_request_asks_for_is_said_of_the_same_request_alone(store: Workbe
 
 def test_a_lower_label_waits_for_a_second_person_in_a_cluster_as_well(store: WorkbenchStore) -> None:
     text = "all the rows of the table of orders that were placed by our customers in the month of march number"
-    names = arrive(store, *(item(store, call("db", "run", sql=f"{text} {n}"), said("write", 0.5, forwarded=False)) for n in range(2)))
+    names = arrive(store, *(item(store, call("db", "run", sql=f"{text} {n}"), said("write", 0.6, forwarded=False)) for n in range(2)))
     label_cluster(store, ANALYST, WORDS, names[0], Judgement("search"))
     assert [state_of(store, name).standing for name in names] == [Standing.PENDING] * 2
     found = page(store, filters=Filters(Standing.PENDING)).entries

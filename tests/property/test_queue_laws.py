@@ -1,0 +1,141 @@
+"""Laws of the review queue, over stores that are filled and labelled in any way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import groupby
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intent.workbench.labelling import Judgement
+from intent.workbench.queue import Entry, Filters, Page, Place, label_cluster, members, page
+from intent.workbench.records import Item, Standing, Stream
+from intent.workbench.store import WorkbenchStore
+from tests.doubles.review import arrive, call, item, said
+from tests.doubles.workbench import ADMIN, WORDS, open_store, say
+
+TEXT = "all the rows of the table of orders that were placed by our customers in the month of march number"
+# Server, tool, what is asked (the same text is a near-duplicate), how sure the model is.
+CALLS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(("get", "put")), st.integers(0, 12), st.sampled_from((0.5, 0.7, 0.99))),
+    min_size=1,
+    max_size=24,
+    unique_by=lambda one: one[:3],
+)
+RATES = st.sampled_from((0.0, 0.3, 1.0))
+few = settings(max_examples=25)
+
+
+@contextmanager
+def filled(calls: list[tuple[str, str, int, float]], rate: float) -> Generator[tuple[WorkbenchStore, list[Item]]]:
+    store = open_store(audit_rate=rate)
+    items = [
+        item(
+            store, call(server, tool, q=f"{TEXT} {n}" if n < 8 else f"{n}"), said("search", sure, forwarded=True), f"d-{server}-{tool}-{n}"
+        )
+        for server, tool, n, sure in calls
+    ]
+    try:
+        arrive(store, *items)
+        yield store, items
+    finally:
+        store.engine.dispose()
+
+
+def pages(store: WorkbenchStore, stream: Stream, limit: int, filters: Filters | None = None) -> Generator[Page]:
+    after: Place | None = None
+    while True:
+        found = page(store, limit, filters, stream=stream, after=after)
+        yield found
+        if found.after is None:
+            return
+        after = Place.parse(str(found.after))
+
+
+def entries(store: WorkbenchStore, stream: Stream, limit: int) -> list[Entry]:
+    return [entry for found in pages(store, stream, limit) for entry in found.entries]
+
+
+@few
+@given(CALLS, RATES, st.integers(1, 9))
+def test_every_open_item_is_shown_once_and_in_exactly_one_stream(calls: list[tuple[str, str, int, float]], rate: float, limit: int) -> None:
+    with filled(calls, rate) as (store, items):
+        shown = {stream: Counter(entry.item.id for entry in entries(store, stream, limit)) for stream in Stream}
+        assert shown[Stream.PICKED] + shown[Stream.AUDIT] == Counter(one.id for one in items)
+        for one in items:
+            assert shown[one.stream][one.id] == 1
+
+
+@few
+@given(CALLS, st.integers(1, 9))
+def test_a_page_has_no_two_of_a_cluster_and_a_turn_no_two_of_a_server(calls: list[tuple[str, str, int, float]], limit: int) -> None:
+    with filled(calls, 0.0) as (store, _):
+        heads: list[tuple[int, str]] = []
+        for found in pages(store, Stream.PICKED, limit):
+            clusters = [entry.cluster for entry in found.entries]
+            assert len(set(clusters)) == len(clusters)
+        for entry in entries(store, Stream.PICKED, limit):
+            state = store.state(entry.item.id)
+            assert state is not None
+            if state.cluster.endswith(entry.item.id):
+                heads.append((int(state.priority // 1), entry.item.group))
+        for _, turn in groupby(heads, key=lambda one: one[0]):
+            servers = [server for _, server in turn]
+            assert len(set(servers)) == len(servers)
+
+
+@few
+@given(CALLS, st.data())
+def test_a_label_of_a_first_one_settles_its_cluster_and_nothing_else(calls: list[tuple[str, str, int, float]], data: st.DataObject) -> None:
+    with filled(calls, 0.0) as (store, items):
+        chosen = data.draw(st.sampled_from(items)).id
+        state = store.state(chosen)
+        assert state is not None
+        alike = set(members(store, state.cluster))
+        assert chosen in alike
+        label_cluster(store, ADMIN, WORDS, chosen, Judgement("search"))
+        for one in items:
+            after = store.state(one.id)
+            assert after is not None
+            assert after.standing is (Standing.SETTLED if one.id in alike else Standing.OPEN)
+        assert {entry.item.id for entry in entries(store, Stream.PICKED, 5)} == {one.id for one in items} - alike
+
+
+@few
+@given(CALLS, st.integers(1, 4), st.data())
+def test_labels_between_pages_neither_hide_nor_repeat_what_stays_open(
+    calls: list[tuple[str, str, int, float]], limit: int, data: st.DataObject
+) -> None:
+    with filled(calls, 0.0) as (store, items):
+        labelled: set[str] = set()
+        seen: list[str] = []
+        for found in pages(store, Stream.PICKED, limit):
+            seen += [entry.item.id for entry in found.entries]
+            name = data.draw(st.sampled_from(items)).id
+            if name not in labelled:
+                say(store, ADMIN, name, "search")
+                labelled.add(name)
+        assert len(set(seen)) == len(seen)
+        assert set(seen) >= {one.id for one in items} - labelled
+
+
+@few
+@given(CALLS)
+def test_the_same_arrivals_give_the_same_queue(calls: list[tuple[str, str, int, float]]) -> None:
+    found: list[list[tuple[str, str]]] = []
+    for _ in range(2):
+        with filled(calls, 0.0) as (store, _items):
+            found.append([(entry.item.id, entry.cluster) for entry in entries(store, Stream.PICKED, 50)])
+    assert found[0] == found[1]
+
+
+@few
+@given(CALLS)
+def test_an_audited_item_is_shown_blind_and_in_no_cluster(calls: list[tuple[str, str, int, float]]) -> None:
+    with filled(calls, 1.0) as (store, items):
+        found = entries(store, Stream.AUDIT, 7)
+        assert len(found) == len(items)
+        assert {(entry.item.decision, entry.item.decision_id, entry.cluster, entry.margin) for entry in found} == {(None, "", "", 0.0)}
