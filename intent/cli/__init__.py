@@ -8,12 +8,14 @@ import typer
 
 from intent import __version__
 from intent.cli import (
+    account,
     audit,
     certificate,
     delegation,
     evaluate,
     gateway,
     harvest,
+    label,
     model,
     monitor,
     normalize,
@@ -44,9 +46,9 @@ USAGE_ERROR = 2
 app = typer.Typer(
     help=HELP, epilog=EXAMPLES, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-for command in (normalize, serve, harvest, evaluate, replay, train, vocabulary, certificate, monitor):
+for command in (normalize, serve, harvest, evaluate, replay, train, certificate, monitor):
     app.command(command.NAME, epilog=command.EXAMPLES)(command.run)
-for group in (gateway, policy, delegation, audit, model):
+for group in (gateway, policy, delegation, audit, label, vocabulary, model, account):
     app.add_typer(group.app, name=group.NAME)
 
 

@@ -26,11 +26,14 @@ EXAMPLES = """Examples:
 
 \b
   intent delegation keys init --keys keys.json
-  intent delegation issue --keys keys.json --database sqlite:///state.db --subject ann --actor agent-1 \\
-    --session s-1 --session-s 3600 --intent WORD --tool 'github/*' > token
-  intent delegation exchange --keys keys.json --database sqlite:///state.db --actor agent-2 --tool 'github/get_*' token
+  intent delegation issue --keys keys.json --database sqlite:///state.db \\
+    --subject ann --actor agent-1 --session s-1 --session-s 3600 \\
+    --intent WORD --tool 'github/*' > token
+  intent delegation exchange --keys keys.json --database sqlite:///state.db \\
+    --actor agent-2 --tool 'github/get_*' token
   intent delegation verify --keys keys.json --database sqlite:///state.db token
-  intent delegation revoke --database sqlite:///state.db --session s-1 --why 'lost laptop' --by ops
+  intent delegation revoke --database sqlite:///state.db --session s-1 \\
+    --why 'lost laptop' --by ops
 
 \b
 Exit codes: 0 done, 3 the token is refused.

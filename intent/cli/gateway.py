@@ -45,8 +45,10 @@ EXAMPLES = """Examples:
   intent gateway review --config mcp.json --accept files/read_file
 
 \b
-The client starts the first one as it would start any MCP server. A delegation token comes in INTENT_DELEGATION_TOKEN on standard input and
-output, and in the header Authorization: Bearer over HTTP. Settings without an option are read from INTENT_* variables.
+The client starts the first one as it would start any MCP server. A delegation
+token comes in INTENT_DELEGATION_TOKEN on standard input and output, and in the
+header Authorization: Bearer over HTTP. Settings without an option are read from
+INTENT_* variables.
 
 \b
 Exit codes: 0 done, 2 the command could not do its work, 3 (review) a changed definition waits.

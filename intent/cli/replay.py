@@ -24,11 +24,14 @@ EXAMPLES = """Examples:
 
 \b
   intent replay --audit sqlite:///audit.db --key audit-signing.pem.pub --policies next/
-  intent replay --audit audit.jsonl --key audit-signing.pem.pub --policies next/ --html replay.html --fail-if "gained > 0"
-  intent replay --audit sqlite:///audit.db --key audit-signing.pem.pub --bundle models/next --since 2026-03-01
+  intent replay --audit audit.jsonl --key audit-signing.pem.pub --policies next/ \\
+    --html replay.html --fail-if "gained > 0"
+  intent replay --audit sqlite:///audit.db --key audit-signing.pem.pub \\
+    --bundle models/next --since 2026-03-01
 
 \b
-A gate may ask for decisions, replayed, not_replayed, faults, gained, lost, obligations and intent.
+A gate may ask for decisions, replayed, not_replayed, faults, gained, lost,
+obligations and intent.
 Exit codes: 0 done, 2 the command could not do its work, 3 a --fail-if came true.
 """
 
