@@ -111,17 +111,22 @@ class Background:
     def _run(self) -> None:
         while True:
             key, work = self._waiting.get()
-            self._change(key, state=Progress.RUNNING)
             try:
-                found = work(lambda done, total: self._change(key, done=done, total=total))
-                self._change(key, state=Progress.DONE, result=found, ended=self._now())
-            except IntentError as error:
-                self._change(key, state=Progress.FAILED, why=f"{error.code}: {error}", ended=self._now())
-            except Exception as error:
-                _log.exception("work in the background failed: %s", key)
-                self._change(key, state=Progress.FAILED, why=type(error).__name__, ended=self._now())
+                self._do(key, work)
             finally:
                 self._waiting.task_done()
+
+    def _do(self, key: str, work: Callable[[Tick], object]) -> None:
+        self._change(key, state=Progress.RUNNING)
+        try:
+            found = work(lambda done, total: self._change(key, done=done, total=total))
+        except IntentError as error:
+            self._change(key, state=Progress.FAILED, why=f"{error.code}: {error}", ended=self._now())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person who waits is told, and the next piece is done
+            _log.error("work in the background failed: %s: %s", key, type(error).__name__)
+            self._change(key, state=Progress.FAILED, why=type(error).__name__, ended=self._now())
+        else:
+            self._change(key, state=Progress.DONE, result=found, ended=self._now())
 
     def _change(self, key: str, **changes: object) -> None:
         with self._lock:

@@ -86,10 +86,10 @@ def beside(reports: Reports, first: str, second: str, vocabulary: Vocabulary) ->
         raise WorkbenchError(f"both models must be evaluated to be compared, and {' and '.join(missing)} was not")
     if one.rows != other.rows:
         raise WorkbenchError("both models must be evaluated on the same rows; evaluate the older one again")
-    sides = [read_side(reports.figures(about.name), vocabulary) for about in (one, other)]
-    found = [changed for file in sides[0].files for changed in _changes(file, sides[0], sides[1], vocabulary)]
+    before, after = (read_side(reports.figures(about.name), vocabulary) for about in (one, other))
+    found = [changed for file in before.files for changed in _changes(file, before, after, vocabulary)]
     ordered = sorted(found, key=lambda c: (not (c.is_false and not c.was_false), not c.was_false, c.kind, c.file, c.row))
-    return Beside(one, other, compare(*sides, vocabulary), tuple(ordered))
+    return Beside(one, other, compare(before, after, vocabulary), tuple(ordered))
 
 
 def _changes(file: str, first: Side, second: Side, vocabulary: Vocabulary) -> Iterator[Changed]:

@@ -83,6 +83,10 @@ class Order:
     note: str = ""
 
 
+class NothingSettled(WorkbenchError):
+    """There are no settled labels."""
+
+
 def place(order: Order, actor: Actor, jobs: Jobs, store: WorkbenchStore, registry: Registry, supplies: Supplies) -> str:
     """Start the run of an order, and return its name.
 
@@ -133,15 +137,23 @@ def chosen_vocabulary(store: WorkbenchStore, digest: str, shipped: Vocabulary) -
 
 
 def labels_file(store: WorkbenchStore, vocabulary: Vocabulary, directory: Path) -> Path:
-    """The settled labels as a corpus file, named by what it holds; raises `WorkbenchError` where there are none."""
+    """The settled labels as a corpus file, named by what it holds; raises `NothingSettled` where there are none."""
     text = b"".join(json.dumps(row).encode() + b"\n" for row in training_rows(store.judged(vocabulary)))
     if not text:
-        raise WorkbenchError("no label is settled yet, so that there is none to train on")
+        raise NothingSettled("no label is settled yet, so that there is none to train on")
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"labels-{hashlib.sha256(text).hexdigest()[:16]}.jsonl"
     if not path.exists():
         write_atomically(path, text)
     return path
+
+
+def labelled(store: WorkbenchStore, vocabulary: Vocabulary, supplies: Supplies) -> tuple[Path, ...]:
+    """Everything that is labelled: the corpora, and the settled labels where there are any."""
+    try:
+        return *supplies.corpora.values(), labels_file(store, vocabulary, supplies.directory)
+    except NothingSettled:
+        return (*supplies.corpora.values(),)
 
 
 def _settings(order: Order, supplies: Supplies) -> list[str]:

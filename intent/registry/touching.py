@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ import numpy as np
 
 from intent.corpus import Row, corpus_files, read_rows
 from intent.embedding.base import Encoder, Floats
-from intent.registry.background import Tick
+from intent.registry.background import Background, Task, Tick
+from intent.registry.orders import Supplies, labelled
+from intent.registry.registry import Registry
 from intent.workbench.relabelling import Touched, embedded, touched_rows
 from intent.workbench.release import Proposal
+from intent.workbench.store import WorkbenchStore
 
 _STEP = 64
 
@@ -34,6 +38,24 @@ class Reach:
     touched: tuple[Touched, ...]
     by_why: Mapping[tuple[str, str], int]
     redefined: Mapping[str, int]
+
+
+def begin(background: Background, by: str, proposal: Proposal, registry: Registry, store: WorkbenchStore, supplies: Supplies) -> str:
+    """Begin to look, with the encoder of the model that serves; the name by which `task` finds it again."""
+    origins = sorted((split.label, split.into) for split in proposal.difference.split)
+    name = hashlib.sha256(f"{proposal.base.digest}\n{proposal.vocabulary.digest}\n{origins}".encode()).hexdigest()[:32]
+
+    def work(tick: Tick) -> Reach:
+        encoder = registry.shelf.load(registry.shelf.current(), cache=supplies.cache).encoder
+        return reach(proposal, labelled(store, proposal.base, supplies), encoder, tick)
+
+    background.start(f"reach {name}", by, work)
+    return name
+
+
+def task(background: Background, name: str) -> Task | None:
+    """What `begin` began; None where there is none of this name in this process."""
+    return background.find(f"reach {name}")
 
 
 def reach(proposal: Proposal, sources: Sequence[Path], encoder: Encoder, tick: Tick = lambda _done, _total: None) -> Reach:

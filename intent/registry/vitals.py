@@ -7,33 +7,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import Protocol
 
-import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from intent.audit.event import Event, EventKind, JudgementRecord
-from intent.audit.query import Query, events
 from intent.audit.store import Head
-from intent.certificate.drift import Drift, drift, reference
+from intent.certificate.drift import Drift
 from intent.certificate.monitor import EProcess, watch
 from intent.certificate.standing import utc_now
 from intent.errors import IntentError
 from intent.registry.background import Background, Task
 from intent.registry.looks import Looks
-from intent.schema import Outcome
-from intent.workbench.base import record_of
-from intent.workbench.records import Item, Standing, Stream
+from intent.workbench.health import Day, QueueFigures, days, drift_figures, queue_figures, recorded_decisions
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.tables import ITEM_STATE, ITEMS
 from intent.workbench.training_rows import audit_lines
 
-WINDOW = 2000
-LEAST = 100
 VERIFICATION = "verification of the audit"
 
 
@@ -53,28 +44,8 @@ class Policies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """Decisions of one day (UTC)."""
-
-    day: str
-    decisions: int
-    forwarded: int
-
-    @property
-    def coverage(self) -> float:
-        """Share that was forwarded."""
-        return self.forwarded / self.decisions
-
-
-@dataclass(frozen=True, slots=True)
 class Decisions:
-    """The last decisions, at most `WINDOW` of them.
-
-    Attributes
-    ----------
-    drift
-        The newer half against the older one; None for fewer than `LEAST` in each.
-    """
+    """The last decisions, as `intent.workbench.health` counts them."""
 
     n: int = 0
     forwarded: int = 0
@@ -97,10 +68,9 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits for a label; ``oldest`` is when the first open item came, None where none is open."""
+    """What waits for a label; None where that cannot be read."""
 
-    counts: tuple[tuple[Stream, Standing, int], ...] = ()
-    oldest: datetime | None = None
+    figures: QueueFigures | None = None
     fault: str = ""
 
 
@@ -162,10 +132,18 @@ class Vitals:
         if self.audit is None:
             return Decisions(fault="the service keeps no audit here")
         try:
-            found = [event for _, event in events(self.audit, Query(limit=WINDOW)) if event.kind is EventKind.DECISION]
+            found = recorded_decisions(self.audit)
         except IntentError as error:
             return Decisions(fault=str(error))
-        return _decisions(list(reversed(found)))
+        by_day = days(found)
+        reasons = Counter(code for event in found for code in dict.fromkeys(event.reasons))
+        return Decisions(
+            n=len(found),
+            forwarded=sum(day.forwarded for day in by_day),
+            days=by_day,
+            reasons=dict(reasons.most_common()),
+            drift=drift_figures(found),
+        )
 
     def _watch(self) -> Watch:
         look = self.looks.one(self.serving())
@@ -183,18 +161,8 @@ class Vitals:
         return Watch(process, tuple(wealth), len(lines.lines), lines.missing)
 
     def _queue(self) -> Queue:
-        oldest = (
-            select(ITEMS.c.id, ITEMS.c.body)
-            .join(ITEM_STATE, ITEM_STATE.c.item == ITEMS.c.id)
-            .where(ITEM_STATE.c.standing == Standing.OPEN.value)
-            .order_by(ITEMS.c.number)
-            .limit(1)
-        )
         try:
-            counts = sorted((stream, standing, count) for (stream, standing), count in self.store.counts().items())
-            with self.store.reads() as connection:
-                row = connection.execute(oldest).first()
-            return Queue(tuple(counts), None if row is None else record_of(Item, row).at)
+            return Queue(queue_figures(self.store))
         except IntentError as error:
             return Queue(fault=str(error))
 
@@ -206,31 +174,3 @@ class Vitals:
             return Audit(self.head(), verification)
         except IntentError as error:
             return Audit(verification=verification, fault=str(error))
-
-
-def _decisions(found: Sequence[Event]) -> Decisions:
-    judged = [(event, event.judgement) for event in found if event.judgement is not None]
-    passed = [_is_forwarded(judgement) for _, judgement in judged]
-    dated = [(event.at.strftime("%Y-%m-%d"), forwarded) for (event, _), forwarded in zip(judged, passed, strict=True)]
-    days = [(day, [forwarded for _, forwarded in group]) for day, group in groupby(sorted(dated), key=lambda one: one[0])]
-    reasons = Counter(code for event, _ in judged for code in dict.fromkeys(event.reasons))
-    return Decisions(
-        n=len(judged),
-        forwarded=sum(passed),
-        days=tuple(Day(day, len(each), sum(each)) for day, each in days),
-        reasons=dict(reasons.most_common()),
-        drift=_drift([judgement for _, judgement in judged]),
-    )
-
-
-def _drift(judged: Sequence[JudgementRecord]) -> Drift | None:
-    half = len(judged) // 2
-    if half < LEAST:
-        return None
-    confidence = np.array([one.confidence for one in judged], np.float64)
-    forwarded = np.array([_is_forwarded(one) for one in judged], np.bool_)
-    return drift(reference(confidence[:half], forwarded[:half]), confidence[half:], forwarded[half:])
-
-
-def _is_forwarded(judgement: JudgementRecord) -> bool:
-    return judgement.outcome == Outcome.FORWARD.value

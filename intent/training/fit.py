@@ -88,7 +88,8 @@ def fit(
     features = ToolFeatures.of(aside, encoder)
     capability = _tempered(capability, features, acceptable(aside, vocabulary.labels))
     novelty = fit_novelty(tools.dense, features.dense, encoder.dimensions, recipe.novel_quantile)
-    return Model(capability, polymorphic, effect, declared, novelty, np.full(len(vocabulary.ids), recipe.least_probability))
+    least = [recipe.least_probability if word in vocabulary.top else recipe.least_read_probability for word in vocabulary.ids]
+    return Model(capability, polymorphic, effect, declared, novelty, np.array(least))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ class Recipe:
         Weight of the lexical half in a mean.
     own_weight
         Weight of a row that was written for training, against a row of a real catalogue.
-    least_probability
-        Least calibrated probability at which anything is forwarded, before the certificate raises it for reads.
+    least_probability, least_read_probability
+        Least calibrated probability at which anything is forwarded, and at which something is forwarded as a read; the certificate may
+        raise the latter. Chosen on rows that tune: 0.8 halves what attacks get through, and costs half a point of coverage.
     novel_quantile
         Share of the tools that tune which novelty may deny.
     declared_at_least
@@ -31,6 +32,7 @@ class Recipe:
     lexical_share: float = 0.33
     own_weight: float = 0.5
     least_probability: float = 0.6
+    least_read_probability: float = 0.8
     novel_quantile: float = 0.01
     declared_at_least: float = 0.05
     seed: int = 4

@@ -70,7 +70,7 @@ class Run:
     vocabulary: Path
     output: Path
     name: str = "default"
-    version: str = "0.1.0"
+    version: str = "0.2.0"
     recipe: Recipe = field(default_factory=Recipe)
     shares: Shares = field(default_factory=Shares)
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 
 from intent.audit.encoding import searchable
 from intent.errors import WorkbenchError
@@ -175,7 +175,9 @@ def group(store: Labels, name: str, limit: int = MAX_BATCH) -> tuple[str, ...]:
         return (name, *connection.execute(query).scalars())
 
 
-def label(store: Labels, actor: Actor, vocabulary: Vocabulary, name: str, judgement: Judgement | None, *, alike: int = 1) -> tuple[Label, ...]:
+def label(
+    store: Labels, actor: Actor, vocabulary: Vocabulary, name: str, judgement: Judgement | None, *, alike: int = 1
+) -> tuple[Label, ...]:
     """Label or skip an item, and with it its near-duplicates where ``alike`` is more than one.
 
     Parameters
@@ -208,14 +210,6 @@ def waiting(store: Labels) -> dict[Pile, int]:
     }
 
 
-def servers(store: Labels, limit: int = 500) -> tuple[str, ...]:
-    """Groups that items are of, sorted; the first ``limit`` of them."""
-    # One step along a sorted list for each name, not a walk over all items.
-    query = select(ITEM_STATE.c.domain).distinct().order_by(ITEM_STATE.c.domain).limit(limit)
-    with store.reads() as connection:
-        return tuple(connection.execute(query).scalars())
-
-
 def decision_of(item: Item) -> Decision | None:
     """The decision that an item came with; None where there is none, or none that can be read."""
     try:
@@ -233,7 +227,7 @@ def _spread(store: Labels, names: Sequence[str], judgement: Judgement | None) ->
     return [(name, judgement if requests.get(name) == requests.get(names[0]) else untold) for name in names]
 
 
-def _columns() -> Select[Any]:
+def _columns() -> Any:
     state = ITEM_STATE.c
     # Without the embedding, which is most of the row.
     named = (state.item, state.stream, state.standing, state.cluster, state.priority, state.margin)
@@ -322,12 +316,15 @@ def _counted(store: Labels, search: _Search) -> tuple[Entry, ...]:
     if not clusters:
         return tuple(search.found)
     state = ITEM_STATE.c
-    counted = select(state.cluster, state.standing, func.count()).where(state.cluster.in_(clusters), state.stream == Stream.PICKED.value)
+    counted = select(state.cluster, state.stream, state.standing, func.count()).where(state.cluster.in_(clusters))
     with store.reads() as connection:
-        counts = {(cluster, standing): n for cluster, standing, n in connection.execute(counted.group_by(state.cluster, state.standing))}
+        rows = connection.execute(counted.group_by(state.cluster, state.stream, state.standing)).all()
+    counts = {(cluster, standing): n for cluster, stream, standing, n in rows if stream == Stream.PICKED.value}
     return tuple(replace(one, alike=counts.get((one.cluster, one.standing.value), 1)) for one in search.found)
 
 
 def _like(row: Any) -> tuple[ColumnElement[bool], ...]:
     state = ITEM_STATE.c
-    return state.cluster == row.cluster, state.stream == row.stream, state.standing == row.standing
+    # By the index of the clusters: in that of the queue SQLite would walk over all that stands alike, so it must not see that it could.
+    stream, standing = func.coalesce(state.stream, ""), func.coalesce(state.standing, "")
+    return state.cluster == row.cluster, stream == row.stream, standing == row.standing

@@ -13,7 +13,7 @@ from typing import Protocol
 from intent.errors import VocabularyError, WorkbenchError
 from intent.vocabulary import Vocabulary
 from intent.workbench.drafting import ORIGIN, Draft, Fault, faults, read_draft
-from intent.workbench.records import Actor, VocabularyVersion
+from intent.workbench.records import Actor, Change, VocabularyVersion
 from intent.workbench.release import Proposal, release, written
 from intent.workbench.vocabularies import parsed
 
@@ -160,8 +160,10 @@ def save(versions: Versions, actor: Actor, text: str, seen: int, shipped: Vocabu
     _refuse_old(versions, seen)
     record = Proposal.of(draft, base).record(actor.name, at, released=False, note=note)
     if versions.vocabulary_version(base.digest) is None:
-        first = {"version": base.version, "digest": base.digest, "document": written(base), "base": ""}
-        kept = versions.add_vocabulary(actor, record.model_copy(update={**first, "note": "what the first draft was made from"}), after=seen)
+        first = {"version": base.version, "digest": base.digest, "document": written(base), "base": "", "change": Change.MAJOR}
+        kept = versions.add_vocabulary(
+            actor, record.model_copy(update={**first, "note": "in force when the first draft was made"}), after=seen
+        )
         seen = kept.id
     carved = "".join(f"# {word} comes from {origin}.\n" for word, origin in draft.origins.items())
     try:

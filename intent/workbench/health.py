@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exists, select
 
 from intent.audit.event import Event, EventKind, JudgementRecord
 from intent.audit.query import Query, events
@@ -167,8 +167,10 @@ def kept_process(path: Path) -> EProcess | None:
 
 
 def _oldest(store: WorkbenchStore, stream: Stream) -> datetime | None:
-    query = select(ITEMS.c.id, ITEMS.c.body).join(ITEM_STATE, ITEM_STATE.c.item == ITEMS.c.id)
-    query = query.where(ITEM_STATE.c.stream == stream.value, ITEM_STATE.c.standing == Standing.OPEN.value)
+    state = ITEM_STATE.c
+    open_one = exists().where(state.item == ITEMS.c.id, state.stream == stream.value, state.standing == Standing.OPEN.value)
+    # Along the numbers of the items, so that none is sorted and the first that fits ends it.
+    query = select(ITEMS.c.id, ITEMS.c.body).where(open_one)
     with store.reads() as connection:
         row = connection.execute(query.order_by(ITEMS.c.number).limit(1)).first()
     return None if row is None else record_of(Item, row).at

@@ -140,7 +140,7 @@ class Imports:
             self._ask(specs, lambda answer: self._take(key, actor, answer, name, queued))
         except IntentError as error:
             self._end(key, str(error))
-        except Exception:  # a thread that dies without a word would leave an import that runs for ever
+        except Exception:  # noqa: BLE001 - a thread that dies without a word would leave an import that runs for ever
             _log.exception("an import of tools failed")
             self._end(key, "the import failed; the log says why")
         else:

@@ -139,8 +139,12 @@ def review_all(
     if intent not in vocabulary.labels:
         raise WorkbenchError(f"a review must name one of {', '.join(vocabulary.labels)}, got {intent[:40]!r}")
     _refuse_stale(store, chosen)
-    common = {"id": 0, "intent": intent, "polymorphic": polymorphic, "at": at, "by": actor.name, "note": note}
-    return tuple(store.review(actor, Review(server=one.server, name=one.name, digest=one.digest, **common)) for one in chosen)
+
+    def made(one: Chosen) -> Review:
+        common = (("intent", intent), ("polymorphic", polymorphic), ("at", at), ("by", actor.name), ("note", note))
+        return Review.model_validate({"id": 0, "server": one.server, "name": one.name, "digest": one.digest, **dict(common)})
+
+    return tuple(store.review(actor, made(one)) for one in chosen)
 
 
 def withdraw(store: Definitions, actor: Actor, server: str, name: str, *, at: datetime, note: str = "") -> Review:

@@ -64,9 +64,14 @@ def audited_labels(store: WorkbenchStore, vocabulary: Vocabulary) -> tuple[Audit
     return tuple(sorted(found, key=lambda one: one.number))
 
 
+def lines(labels: Iterable[AuditedLabel], vocabulary: Vocabulary) -> Iterator[str]:
+    """The labels as ``intent monitor`` reads them; one without a decision, or without a word that counts, gives none."""
+    return (json.dumps(line) for one in labels for line in audit_lines([one.judged], 0, vocabulary).lines)
+
+
 def follow(labels: Iterable[AuditedLabel], vocabulary: Vocabulary, start: EProcess) -> Iterator[State]:
-    """The states of the watch over these labels; one without a decision, or without a word that counts, is passed over."""
-    return watch((json.dumps(line) for one in labels for line in audit_lines([one.judged], 0, vocabulary).lines), start)
+    """The states of the watch over these labels, one for each line of them."""
+    return watch(lines(labels, vocabulary), start)
 
 
 def watched(store: WorkbenchStore, vocabulary: Vocabulary, alpha: float, delta: float) -> Watch:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -48,11 +52,10 @@ class Bench:
     normalizer: EchoNormalizer = field(default_factory=EchoNormalizer)
 
     def __post_init__(self) -> None:
+        (self.directory / "state.db").write_bytes(_with_people())
         self.engine = open_database(f"sqlite:///{self.directory / 'state.db'}")
         self.store = WorkbenchStore(self.engine, self.clock, audit_rate=self.audit_rate)
         accounts = LocalAccounts(self.store, Passwords(CHEAP), self.clock)
-        for name, role in PEOPLE.items():
-            accounts.create(name, role, PASSWORD, "test")
         self.imports = Imports(self.store, ask=self.ask, now=self.clock)
         options = ConsoleOptions(secret=b"s" * 32, now=self.clock)
         self.console = workbench(options, accounts, queue.routes, decision.routes, catalogue.routes)
@@ -87,6 +90,19 @@ class Bench:
             for tool in tools
         ]
         self.store.add_definitions(ADA, made)
+
+
+@cache
+def _with_people() -> bytes:
+    """A database with the schema and the accounts: made once, because a migration takes longer than most tests."""
+    with TemporaryDirectory() as directory:
+        engine = open_database(f"sqlite:///{directory}/state.db")
+        accounts = LocalAccounts(WorkbenchStore(engine), Passwords(CHEAP), Hand())
+        for name, role in PEOPLE.items():
+            accounts.create(name, role, PASSWORD, "test")
+        engine.dispose()
+        with closing(sqlite3.connect(f"{directory}/state.db")) as connection:
+            return connection.serialize()
 
 
 class Person:

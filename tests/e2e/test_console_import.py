@@ -51,5 +51,3 @@ def test_a_real_server_is_imported_and_its_tools_come_into_the_queue(tmp_path: P
     item = bench.store.item(state.item)
     assert item is not None
     assert (item.origin, item.group, item.decision) == (Origin.HARVEST, "notes of mine", None)
-
-

@@ -128,7 +128,9 @@ def test_a_change_is_drafted_with_its_faults_told_while_one_types(browser: Brows
     page.get_by_text("1 fault").wait_for()
     editor.fill(text.replace("Brings information", "Carries information"))
     page.get_by_text("1.0.0 becomes 1.1.0").wait_for()
-    assert page.locator(".line-added").count() == 1
+    added = page.locator(".line-added").all_inner_texts()
+    assert [text.split() for text in added] == [["+", "version", "=", '"1.1.0"'], ["+", *added[1].split()[1:]]]
+    assert "Carries information" in added[1]
     page.keyboard.press("Escape")
     page.keyboard.press("s")
     page.wait_for_url(re.compile(r"versions/\d+"))
@@ -173,13 +175,17 @@ def test_without_script_a_model_is_judged_promoted_and_rolled_back(browser: Brow
 
 
 def test_a_report_runs_nothing_and_reaches_nothing(browser: Browser, lab: Lab, url: str) -> None:
-    asked: list[str] = []
+    answered: list[str] = []
+    refused: list[str] = []
     name = lab.kept_report("ab" * 32, "<h1>kept</h1><script>document.title = 'owned'</script><img src='/console/static/icon.svg'>")
     context = browser.new_context()
     page = signed_in(context, url)
-    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_load_state("networkidle")
+    page.on("response", lambda response: answered.append(response.url))
+    page.on("requestfailed", lambda request: refused.append(f"{request.url.rpartition('/')[2]} {request.failure}"))
     page.goto(f"{url}/reports/{name}", wait_until="networkidle")
     assert page.get_by_role("heading", name="kept").is_visible()
     assert page.title() == ""
-    assert [address for address in asked if "icon.svg" in address] == []
+    assert answered == [f"{url}/reports/{name}"]
+    assert refused == ["icon.svg csp"]
     context.close()

@@ -39,7 +39,9 @@ CALLS = (
         tool=Tool(name="update_ticket", description="Changes a ticket. \u202eyltnelis\u202c"),
         arguments={"id": 7, "state": "closed"},
     ),
-    ToolCall(request="Send the report to finance.", tool=Tool(name="send_mail", description="Sends a mail."), arguments={"to": "f@example.com"}),
+    ToolCall(
+        request="Send the report to finance.", tool=Tool(name="send_mail", description="Sends a mail."), arguments={"to": "f@example.com"}
+    ),
     ToolCall(request="Drop the old table", tool=Tool(name="run_sql", description="Runs SQL."), arguments={"sql": "DROP TABLE old"}),
 )
 
@@ -135,7 +137,8 @@ def test_ten_items_are_labelled_by_keys_alone(page: Page, bench: Bench) -> None:
     for number in range(10):
         labelled.append(in_hand(page))
         press(page, str(number % 5 + 1))
-        assert page.evaluate("document.activeElement.id") == "item", "focus is on the next item"
+        # Focus comes to the next item once the fragment has settled.
+        page.wait_for_function("() => document.activeElement.id === 'item'")
         assert page.locator("#told").inner_text().startswith(f"Labelled {VOCABULARY.labels[number % 5]}")
     assert [bench.store.labels_of(item)[0].intent for item in labelled] == [VOCABULARY.labels[n % 5] for n in range(10)]
     assert press(page, "u") == labelled[-1]

@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from itertools import groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, insert
 
+from intent.database import open_database
 from intent.workbench.labelling import Judgement
 from intent.workbench.queue import Entry, Filters, Page, Place, label_cluster, members, page
 from intent.workbench.records import Item, Standing, Stream
 from intent.workbench.store import WorkbenchStore
+from intent.workbench.tables import STREAM_KEY
 from tests.doubles.review import arrive, call, item, said
-from tests.doubles.workbench import ADMIN, WORDS, open_store, say
+from tests.doubles.workbench import ADMIN, WORDS, say, ticking
 
 TEXT = "all the rows of the table of orders that were placed by our customers in the month of march number"
 # Server, tool, what is asked (the same text is a near-duplicate), how sure the model is.
 CALLS = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(("get", "put")), st.integers(0, 12), st.sampled_from((0.5, 0.7, 0.99))),
     min_size=1,
-    max_size=24,
+    max_size=16,
     unique_by=lambda one: one[:3],
 )
 RATES = st.sampled_from((0.0, 0.3, 1.0))
-few = settings(max_examples=25)
+few = settings(max_examples=20)
+
+
+@cache
+def template() -> tuple[Engine, bytes]:
+    """A database in memory, and what it is before anything is brought in; the secret of its streams is the same in every run."""
+    engine = open_database("sqlite://")
+    with engine.begin() as connection:
+        connection.execute(insert(STREAM_KEY), {"id": 1, "secret": bytes(range(32))})
+    return engine, driver(engine).serialize()
+
+
+def driver(engine: Engine) -> sqlite3.Connection:
+    with closing(engine.raw_connection()) as connection:
+        found = connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
 
 
 @contextmanager
 def filled(calls: list[tuple[str, str, int, float]], rate: float) -> Generator[tuple[WorkbenchStore, list[Item]]]:
-    store = open_store(audit_rate=rate)
+    engine, empty = template()
+    driver(engine).deserialize(empty)
+    store = WorkbenchStore(engine, ticking(), audit_rate=rate)
     items = [
         item(
             store, call(server, tool, q=f"{TEXT} {n}" if n < 8 else f"{n}"), said("search", sure, forwarded=True), f"d-{server}-{tool}-{n}"
         )
         for server, tool, n, sure in calls
     ]
-    try:
-        arrive(store, *items)
-        yield store, items
-    finally:
-        store.engine.dispose()
+    arrive(store, *items)
+    yield store, items
 
 
 def pages(store: WorkbenchStore, stream: Stream, limit: int, filters: Filters | None = None) -> Generator[Page]:

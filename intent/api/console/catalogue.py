@@ -42,7 +42,11 @@ def show(request: Request, _: Viewer, server: str = "", standing: str = "", star
     found = [entry for entry in of_server if not standing or entry.standing == standing]
     start = max(0, min(start, len(found)))
     query = {"server": server, "standing": standing}
-    values = {
+
+    def link(word: str) -> str:
+        return address(request, "catalogue", server=server, standing=word)
+
+    values: dict[str, object] = {
         "rows": [_row(request, entry) for entry in found[start : start + _ON_PAGE]],
         "start": start,
         "total": len(found),
@@ -53,9 +57,9 @@ def show(request: Request, _: Viewer, server: str = "", standing: str = "", star
         "counts": {one: sum(entry.standing is one for entry in of_server) for one in ToolStanding},
         "before": address(request, "catalogue", **query, start=str(max(0, start - _ON_PAGE))) if start else "",
         "after": address(request, "catalogue", **query, start=str(start + _ON_PAGE)) if start + _ON_PAGE < len(found) else "",
-        "link": lambda word: address(request, "catalogue", server=server, standing=word),
+        "link": link,
     }
-    return render(request, "catalogue.html", **values)
+    return render(request, "catalogue.html", 200, **values)
 
 
 @routes.get("/catalogue/tool")
@@ -65,8 +69,12 @@ def tool(request: Request, _: Viewer, server: str = "", name: str = "") -> Respo
     found = tool_review.tool(store, server, name)
     if found is None:
         raise Refused(404, "There is nothing here", "No such tool was listed.", "not_found")
-    values = {"row": _row(request, found), "changes": tool_review.changes(store, found), "reviews": store.reviews(server, name)}
-    return render(request, "catalogue_tool.html", **values, past=store.definitions(server, name))
+    values: dict[str, object] = {
+        "row": _row(request, found),
+        "changes": tool_review.changes(store, found),
+        "reviews": store.reviews(server, name),
+    }
+    return render(request, "catalogue_tool.html", 200, **values, past=store.definitions(server, name))
 
 
 @routes.post("/catalogue/review")

@@ -187,7 +187,7 @@ def _judged(desk: Desk, item: Item | None, record: Recorded | None) -> Judged | 
     return _arranged(desk, *parts, decision.model, decision.vocabulary, certified=decision.certificate.valid)
 
 
-def _arranged(
+def _arranged(  # noqa: PLR0917 - two records have these fields under other names
     desk: Desk,
     intent: str,
     outcome: str,

@@ -99,7 +99,7 @@ def evaluate(request: Request, digest: str, actor: Analyst) -> Response:
 @routes.get("/{digest}/evaluation")
 def evaluation(request: Request, digest: str, _: Viewer) -> Response:
     """How far an evaluation is; for htmx."""
-    return show(request, "evaluation_part.html", task=laboratory_of(request).reports.task(digest), digest=digest)
+    return show(request, "evaluation_part.html", task=laboratory_of(request).reports.task(digest), digest=digest, fresh=True)
 
 
 @routes.get("/{digest}/gate")

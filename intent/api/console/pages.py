@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -95,20 +96,30 @@ def render(request: Request, template: str, status: int = 200, **values: object)
     These are ``vocabulary``, ``rank``, ``ordered``, ``pretty`` and ``plain`` (`parts.seen` for attributes) for `components.html`; ``may("approver")``, whether the person's role
     allows that; ``reason_texts`` and ``change_texts`` by their codes; ``part``, whether htmx asks for a fragment.
     """
+    return page(request, template, status, **(_common(request) | values))
+
+
+def _common(request: Request) -> dict[str, object]:
     vocabulary, session = desk_of(request).vocabulary(), session_of(request)
     role = session.person.role if session else None
-    common = {
+
+    def may(needed: str) -> bool:
+        return role is not None and role.includes(Role(needed))
+
+    def ordered(words: Iterable[str]) -> list[str]:
+        return sorted(words, key=partial(rank, vocabulary))
+
+    return {
         "vocabulary": vocabulary,
-        "rank": lambda word: rank(vocabulary, word),
-        "ordered": lambda words: sorted(words, key=lambda word: rank(vocabulary, word)),
+        "rank": partial(rank, vocabulary),
+        "ordered": ordered,
         "pretty": pretty,
-        "plain": lambda text: "".join(piece.text for piece in pieces(text)),
-        "may": lambda needed: role is not None and role.includes(Role(needed)),
+        "plain": plain,
+        "may": may,
         "reason_texts": EXPLANATIONS,
         "change_texts": CHANGES,
         "part": is_part(request),
     }
-    return page(request, template, status, **(common | values))
 
 
 def rank(vocabulary: Vocabulary, word: str) -> int:
@@ -124,11 +135,20 @@ def rank(vocabulary: Vocabulary, word: str) -> int:
     return sum(vocabulary.at_most(lower, word) for lower in vocabulary.labels if lower != word)
 
 
+def plain(text: str) -> str:
+    """A text for an attribute: its hidden characters by their numbers.
+
+    >>> plain("a" + chr(0x202E))
+    'aU+202E'
+    """
+    return "".join(piece.text for piece in pieces(text))
+
+
 def pretty(value: object) -> str:
-    """JSON to read; what is not JSON is told so.
+    r"""JSON to read; what is not JSON is told so.
 
     >>> pretty({"a": 1})
-    '{\\n  "a": 1\\n}'
+    '{\n  "a": 1\n}'
     """
     try:
         return json.dumps(value, ensure_ascii=False, indent=2)

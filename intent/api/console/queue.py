@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -38,7 +38,7 @@ class Place:
     """Where a person is in the queue; kept in the address, so that nothing of it is in the session."""
 
     pile: Pile = Pile.PICKED
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
     after: str = ""
     item: str = ""
     at: int = 0
@@ -103,9 +103,10 @@ def skip(request: Request, actor: Analyst, form: Form) -> Response:
 def undo(request: Request, actor: Analyst, form: Form) -> Response:
     """Take back the person's last act, and show its item again."""
     desk, given = desk_of(request), dict(form.pairs)
+    # The last act of a batch comes first; the first one of it was on the item in hand.
     undone = desk.store.undo(actor, desk.vocabulary())
     told = f"Taken back{_of(undone)}." if undone else "There is nothing to take back."
-    return _after(request, actor, Place.of(given | {"item": undone[0].item} if undone else given), told, keep=True)
+    return _after(request, actor, Place.of(given | {"item": undone[-1].item} if undone else given), told, keep=True)
 
 
 def judgement_of(form: Fields) -> Judgement:
@@ -144,7 +145,11 @@ def _page(request: Request, actor: Actor, place: Place, told: str = "") -> Respo
     listing = browsing.browse(desk.store, actor, place.pile, place.filters, after=_cursor(place.after), limit=_ON_PAGE)
     current, at = _current(request, listing, place)
     part = is_part(request)
-    values = {
+
+    def link(**query: str) -> str:
+        return address(request, "queue", **(place.query | query))
+
+    values: dict[str, object] = {
         "place": place,
         "listing": listing,
         "current": current,
@@ -153,17 +158,19 @@ def _page(request: Request, actor: Actor, place: Place, told: str = "") -> Respo
         "verdict": desk.store.verdict(current.item.id, desk.vocabulary()) if current and not current.blind else None,
         "peers": _peers(request, current),
         "waiting": browsing.waiting(desk.store),
-        "servers": () if part else browsing.servers(desk.store),
+        "servers": sorted({one.item.group for one in listing.entries}),
         "origins": tuple(Origin),
         "standings": tuple(Standing),
         "reasons": tuple(ReasonCode),
-        "link": lambda **query: address(request, "queue", **(place.query | query)),
+        "link": link,
         "cursor": "" if listing.after is None else f"{listing.after[0]!r} {listing.after[1]}",
     }
-    answer = render(request, "queue_desk.html" if part else "queue.html", **values)
+    answer = render(request, "queue_desk.html" if part else "queue.html", 200, **values)
     if part:
         # A page that is loaded anew shows where the person is, not where they came from.
-        answer.headers["HX-Replace-Url"] = address(request, "queue", **place.query, item=current.item.id if current else "", at=str(at or ""))
+        answer.headers["HX-Replace-Url"] = address(
+            request, "queue", **place.query, item=current.item.id if current else "", at=str(at or "")
+        )
     return answer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -15,8 +14,8 @@ from intent.api.console.guard import Analyst, Approver, Viewer
 from intent.api.console.laboratory import Laboratory, absent, go, laboratory_of, show
 from intent.api.console.view import flash, is_part
 from intent.errors import VocabularyError
-from intent.registry.background import Tick
-from intent.registry.touching import Reach, reach
+from intent.registry import touching
+from intent.registry.touching import Reach
 from intent.workbench.editing import (
     EditedMeanwhile,
     NewIntent,
@@ -118,7 +117,7 @@ def change(request: Request, actor: Analyst, form: Form) -> Response:
 @routes.get("/touched/{key}")
 def touched(request: Request, key: str, _: Viewer) -> Response:
     """The rows that a change touches, once they are found."""
-    task = laboratory_of(request).background.find(f"reach {key}")
+    task = touching.task(laboratory_of(request).background, key)
     if task is None:
         raise absent("search")
     found = task.result if isinstance(task.result, Reach) else None
@@ -126,18 +125,11 @@ def touched(request: Request, key: str, _: Viewer) -> Response:
 
 
 def _begin(request: Request, lab: Laboratory, by: str, text: str, seen: int) -> Response:
-    base = in_force(lab.store, lab.shipped)
-    proposal = preview(text, base).proposal
+    proposal = preview(text, in_force(lab.store, lab.shipped)).proposal
     if proposal is None:
         return _editor(request, lab, text, seen, 422)
-    key = hashlib.sha256(f"{base.digest}\n{text}".encode()).hexdigest()[:32]
-
-    def work(tick: Tick) -> Reach:
-        encoder = lab.registry.shelf.load(lab.registry.shelf.current(), cache=lab.supplies.cache).encoder
-        return reach(proposal, [*lab.supplies.corpora.values()], encoder, tick)
-
-    lab.background.start(f"reach {key}", by, work)
-    return go(request, f"vocabulary/touched/{key}")
+    name = touching.begin(lab.background, by, proposal, lab.registry, lab.store, lab.supplies)
+    return go(request, f"vocabulary/touched/{name}")
 
 
 def _editor(request: Request, lab: Laboratory, text: str, seen: int, status: int = 200, **more: object) -> Response:

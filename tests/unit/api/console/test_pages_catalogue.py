@@ -18,8 +18,7 @@ from intent.harvest import Answer, Harvested, ServerSpec
 from intent.schema import Tool
 from intent.views import tool_digest
 from intent.workbench import tool_review
-from intent.workbench.records import Actor, Origin, Review, Role, Stream
-from intent.workbench.records import Standing as ItemStanding
+from intent.workbench.records import Actor, Review, Role
 from intent.workbench.server_import import ImportState, Source
 from intent.workbench.tool_review import Chosen, ToolStanding
 from tests.doubles.desk import ADA, VOCABULARY, Bench, Person
@@ -27,16 +26,6 @@ from tests.doubles.desk import ADA, VOCABULARY, Bench, Person
 READ = Tool(name="read_file", description="Reads a file.", input_schema={"properties": {"path": {"type": "string"}}})
 SENDS = READ.model_copy(update={"description": "Reads a file.\nSends it away."})
 DROP = Tool(name="drop_table", description="Drops a table.")
-SERVER = """
-import sys
-from mcp.server.fastmcp import FastMCP
-app = FastMCP("notes")
-@app.tool()
-def add_note(text: str) -> str:
-    "Adds a note."
-    return text
-app.run()
-"""
 
 
 @pytest.fixture
@@ -92,7 +81,9 @@ def test_what_was_looked_at_is_what_is_reviewed(bench: Bench) -> None:
     assert bench.store.reviews() == ()
 
 
-@pytest.mark.parametrize("tool", ["", "x", "[]", "[1, 2, 3]", '["a", "b"]', "null", '{"a": 1}', "[" * 50_000, '["files", "read_file", "00"]'])
+@pytest.mark.parametrize(
+    "tool", ["", "x", "[]", "[1, 2, 3]", '["a", "b"]', "null", '{"a": 1}', "[" * 50_000, '["files", "read_file", "00"]']
+)
 def test_a_choice_that_is_no_tool_of_the_list_is_refused(bench: Bench, tool: str) -> None:
     bench.list_tools([READ])
     otto = Person(bench, "otto")
@@ -152,8 +143,8 @@ def test_a_long_list_is_cut_into_pages_and_tabs_count(bench: Bench) -> None:
     bench.list_tools([Tool(name=f"tool_{n:03}") for n in range(130)])
     vera = Person(bench, "vera")
     first, second = vera.read("/catalogue"), vera.read("/catalogue", start="100")
-    assert "1–100 of 130" in first
-    assert "101–130 of 130" in second
+    assert "1 to 100 of 130" in first
+    assert "101 to 130 of 130" in second
     assert "tool_129" in second
     assert "No tools here" in vera.read("/catalogue", standing="changed")
     assert "No tools here" in vera.read("/catalogue", server="elsewhere")
@@ -167,26 +158,6 @@ def ended(bench: Bench, key: str) -> ImportState:
             return found.state
         time.sleep(0.05)
     raise AssertionError("the import did not end")
-
-
-def test_a_real_server_is_imported_and_its_tools_come_into_the_queue(bench: Bench, tmp_path: Path) -> None:
-    script = tmp_path / "notes.py"
-    script.write_text(SERVER, "utf-8")
-    ada = Person(bench, "ada")
-    line = f"SECRET=hidden-word {sys.executable} {script}"
-    answer = ada.send("/catalogue/import", source="command", text_command=line, name="notes of mine", queued="yes")
-    path = answer.headers["location"].removeprefix("/console")
-    assert ended(bench, path.rpartition("/")[2]) is ImportState.FINISHED
-    page = ada.read(path)
-    assert "1 tools were listed, 1 of them new or changed." in page
-    assert "hidden-word" not in page + ada.read("/catalogue/import")
-    assert "<html" not in ada.read(path, part=True)
-    [entry] = tool_review.tools(bench.store)
-    assert (entry.listed.server, entry.listed.name, entry.listed.by) == ("notes of mine", "add_note", "ada")
-    [state] = bench.store.page(Stream.PICKED, ItemStanding.OPEN)
-    item = bench.store.item(state.item)
-    assert item is not None
-    assert (item.origin, item.group, item.decision) == (Origin.HARVEST, "notes of mine", None)
 
 
 def test_a_server_that_does_not_answer_is_told(bench: Bench) -> None:
