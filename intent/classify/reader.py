@@ -31,9 +31,9 @@ from intent.vocabulary import Vocabulary
 
 LATER_PIECE_AT_LEAST = 0.9
 DOUBTED_PIECE_AT_LEAST = 0.5
-# Chosen on rows that tune: of real tools of other servers these deny one in forty, and of attacks they stop a third of what else passes.
-DOUBTED_TEXT_AT_LEAST = 0.8
-DOUBTED_SENTENCE_AT_LEAST = 0.85
+# On real tools of servers that did not train, this doubts one read in two hundred, and halves what passes under a lent name.
+DOUBTED_TEXT_AT_LEAST = 0.6
+DOUBTED_SENTENCE_AT_LEAST = 0.7
 MOST_SENTENCES = 96
 POLYMORPHIC_AT_LEAST = 0.5
 

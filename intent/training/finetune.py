@@ -63,7 +63,7 @@ class Schedule:
     patience: int = 3
     half: bool = True
     runs: int = 1
-    seed: int = 4
+    seed: int = 5
 
     def to_dict(self) -> dict[str, float | int]:
         """JSON form."""

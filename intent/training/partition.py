@@ -38,7 +38,7 @@ class Shares:
     certify: float = 0.22
     own_tune: float = 0.06
     own_certify: float = 0.25
-    spent: tuple[int, ...] = (2,)
+    spent: tuple[int, ...] = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)

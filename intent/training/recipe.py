@@ -35,4 +35,4 @@ class Recipe:
     least_read_probability: float = 0.8
     novel_quantile: float = 0.01
     declared_at_least: float = 0.05
-    seed: int = 4
+    seed: int = 5
