@@ -87,7 +87,8 @@ def test_the_same_rows_give_the_same_arrays():
 
 
 def test_thresholds_start_at_the_least_probability_of_the_recipe(model):
-    assert model.thresholds.tolist() == [Recipe().least_probability] * len(VOCABULARY.ids)
+    least = {word: Recipe().least_probability if word in VOCABULARY.top else Recipe().least_read_probability for word in VOCABULARY.ids}
+    assert dict(zip(VOCABULARY.ids, model.thresholds.tolist(), strict=True)) == least
 
 
 def test_stored_arrays_hold_no_text_and_the_declared_precision(model):

@@ -156,7 +156,7 @@ def test_the_command_needs_no_torch_and_tells_machines_how_far_it_is(parent, cor
     assert [line["message"] for line in lines][:2] == ["reading the corpora", "embedding the tools"]
     trained = bundle.load(tmp_path / "model")
     assert lines[-1] == {
-        "message": f"default 0.1.0 is in {tmp_path / 'model'}",
+        "message": f"default 0.2.0 is in {tmp_path / 'model'}",
         "finished": True,
         "detail": {"digest": trained.digest},
     }
