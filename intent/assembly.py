@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from intent.audit.encoding import call_record
 from intent.audit.event import CallRecord
+from intent.audit.fault import Verification
 from intent.audit.keys import hmac_key, signer
 from intent.audit.store import AuditStore, witness_path
 from intent.database import Durability
@@ -29,7 +33,34 @@ from intent.views import tool_digest
 DATABASE, SIGNING_KEY, HMAC_KEY, WITNESS = "audit.db", "audit-signing.pem", "audit-hmac.key", "audit.checkpoints"
 
 
-def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = None) -> DecisionPoint:
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A decision point, and those of its parts that are read beside it.
+
+    Attributes
+    ----------
+    store
+        The audit; closing it ends the decision point.
+    policies
+        The policy set in force; None where policy is judged elsewhere.
+    public, witness
+        What the audit is verified with.
+    """
+
+    point: DecisionPoint
+    store: AuditStore
+    policies: HotPolicySet | None
+    public: Ed25519PublicKey
+    witness: Path
+
+    def verify(self) -> Verification:
+        """Verify the audit whole; takes long for a long one. Raises `AuditError` where the witness cannot be read."""
+        from intent.audit.verify import verify_store
+
+        return verify_store(self.store.engine, [self.public], witnesses=[self.witness] if self.witness.exists() else [])
+
+
+def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = None) -> Assembly:
     """Build the decision point.
 
     Parameters
@@ -49,7 +80,8 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
     url = database_url(settings)
     # A server's database has no file to stand beside, and a call must be denied before its deadline, not after.
     witness, timeout_s = witness_path(url) or state / WITNESS, settings.deadline_s / 4
-    store = AuditStore.open(url, signer(state / SIGNING_KEY), witness=witness, durable=durable, timeout_s=timeout_s)
+    signing = signer(state / SIGNING_KEY)
+    store = AuditStore.open(url, signing, witness=witness, durable=durable, timeout_s=timeout_s)
     ended = SqlRevocations(store.engine)
     parts = Parts(
         normalizer=normalizer,
@@ -61,7 +93,8 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
         ended=ended,
         require_delegation=settings.require_delegation,
     )
-    return DecisionPoint(observed(parts, watching))
+    policies = engine if isinstance(engine, HotPolicySet) else None
+    return Assembly(DecisionPoint(observed(parts, watching)), store, policies, signing.public, witness)
 
 
 def delegations(settings: Settings, intents: tuple[str, ...], ended: Revocations) -> Delegations | None:

@@ -171,6 +171,11 @@ class Normalizer:
         )
 
     @property
+    def trained(self) -> Bundle:
+        """The bundle that it serves."""
+        return self._trained
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The vocabulary of the model."""
         return self._trained.vocabulary

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "INTENT_"
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_ROLES = ("viewer", "analyst", "approver", "admin")
 
 
 class Settings(BaseSettings):
@@ -101,14 +102,24 @@ class Settings(BaseSettings):
         default=None,
         min_length=8,
         max_length=512,
-        description="OpenID provider whose tokens are exchanged for delegations; https, but on the machine itself; unset, none.",
+        description="OpenID provider whose tokens are exchanged and whose people sign in; https, but on the machine itself; unset, none.",
     )
     oidc_audience: str | None = Field(
-        default=None, min_length=1, max_length=256, description="Audience that the provider's tokens must name; needed with it."
+        default=None, min_length=1, max_length=256, description="Audience that tokens to exchange must name; unset, none are exchanged."
     )
     require_delegation: bool = Field(default=False, description="Deny evaluations that bring no delegation token.")
     review: Literal["none", "denied", "all"] = Field(
         default="none", description="Which calls analysts may see and label; they are kept as they are but for secrets."
+    )
+    corpora: Path | None = Field(
+        default=None, description="Directory of labelled rows that runs ordered in the console train on; unset, `data` where there is one."
+    )
+    golden: Path | None = Field(
+        default=None, description="File of labelled rows that judge a promotion in the console; unset, none can be judged there."
+    )
+    evaluation: Path | None = Field(
+        default=None,
+        description="File or directory of labelled rows that the console measures models on; unset, none can be measured there.",
     )
     console_secure: bool = Field(default=False, description="Send the console's cookies over https alone, whatever a request looks like.")
     console_idle_s: int = Field(default=1800, ge=60, le=86_400, description="Seconds after which an unused session of the console ends.")
@@ -138,7 +149,10 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=1024, ge=8, le=65_536, description="Open connections; more are answered 503 by the server itself.")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(default="info", description="Least severe level logged.")
     api_token: SecretStr | None = Field(
-        default=None, min_length=16, max_length=512, description="When set, /v1/*, /access/* and the console ask for this bearer token."
+        default=None,
+        min_length=16,
+        max_length=512,
+        description="When set, /v1/*, /access/* and the page to try calls ask for this bearer token; people sign in to /console/.",
     )
 
     @field_validator("public_url")
@@ -177,8 +191,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_the_audience_of_the_provider(self) -> Settings:
-        if (self.oidc_issuer is None) != (self.oidc_audience is None):
-            raise ValueError("INTENT_OIDC_ISSUER and INTENT_OIDC_AUDIENCE must be set both or neither")
+        if (self.oidc_issuer is None) != (self.oidc_audience is None and self.oidc_client_id is None):
+            raise ValueError(
+                "INTENT_OIDC_ISSUER must be set with INTENT_OIDC_AUDIENCE, INTENT_OIDC_CLIENT_ID or both, and none of these without it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_the_roles_of_people(self) -> Settings:
+        if (self.oidc_client_id is None) != (self.oidc_roles is None):
+            raise ValueError("INTENT_OIDC_CLIENT_ID and INTENT_OIDC_ROLES must be set both or neither")
+        pairs = [pair.rpartition("=") for pair in self.oidc_roles.split(",")] if self.oidc_roles else []
+        if any(not value.strip() or role.strip() not in _ROLES for value, _, role in pairs):
+            raise ValueError(f"INTENT_OIDC_ROLES must be value=role, separated by commas, each role one of {', '.join(_ROLES)}")
         return self
 
     @model_validator(mode="before")

@@ -36,6 +36,7 @@ class ProblemCode(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     DECISION_POINT_UNAVAILABLE = "decision_point_unavailable"
     DELEGATION_UNAVAILABLE = "delegation_unavailable"
+    CONSOLE_UNAVAILABLE = "console_unavailable"
 
 
 STATUS: dict[ProblemCode, int] = {
@@ -52,6 +53,7 @@ STATUS: dict[ProblemCode, int] = {
     ProblemCode.MODEL_UNAVAILABLE: 503,
     ProblemCode.DECISION_POINT_UNAVAILABLE: 503,
     ProblemCode.DELEGATION_UNAVAILABLE: 503,
+    ProblemCode.CONSOLE_UNAVAILABLE: 503,
 }
 
 _TITLES: dict[ProblemCode, str] = {
@@ -68,6 +70,7 @@ _TITLES: dict[ProblemCode, str] = {
     ProblemCode.MODEL_UNAVAILABLE: "The model could not be loaded",
     ProblemCode.DECISION_POINT_UNAVAILABLE: "The decision point could not be built",
     ProblemCode.DELEGATION_UNAVAILABLE: "What delegations rest on did not answer",
+    ProblemCode.CONSOLE_UNAVAILABLE: "The analysts' console could not be built",
 }
 
 

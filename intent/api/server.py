@@ -6,6 +6,7 @@ import ipaddress
 import logging
 
 import uvicorn
+from fastapi import FastAPI
 
 from intent.api.app import create_app
 from intent.api.protocol import Protocol
@@ -32,18 +33,22 @@ def serve(settings: Settings | None = None) -> None:
     logging.basicConfig(level=found.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if found.api_token is None and not _is_loopback(found.host):
         _log.warning("listening on %s without a token: anybody who reaches this port may classify", found.host)
-    uvicorn.Server(configuration(found)).run()
+    app = create_app(found)
+    console = app.state.service.console
+    # Beside the first decisions, so that they need not wait for it, and training runs are taken up although nobody opens the console.
+    console.begin()
+    uvicorn.Server(configuration(found, app)).run()
 
 
-def configuration(settings: Settings) -> uvicorn.Config:
+def configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
     """How uvicorn is run; proxy headers are not trusted, since nothing here depends on the client's address."""
     return uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         http=Protocol,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         log_level=settings.log_level,
         access_log=False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from intent.api.console.late import Late
     from intent.api.delegation import TokenEndpoint
     from intent.api.dispatch import Dispatch, NormalizerLike
     from intent.api.evaluations import Evaluations
@@ -27,6 +28,8 @@ class Service:
         False where there is no decision point, and every evaluation is denied.
     delegation
         Gives delegation tokens; None where no keys are set for them, or where there is no decision point.
+    console
+        The analysts' console, built or not.
     """
 
     settings: Settings
@@ -37,6 +40,7 @@ class Service:
     ready: bool
     decides: bool
     delegation: TokenEndpoint | None = None
+    console: Late | None = None
 
 
 def service_of(request: Request) -> Service:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -27,7 +28,7 @@ from intent.visible import marked
 if TYPE_CHECKING:
     from fastmcp import FastMCP
 
-    from intent.decision_point.point import DecisionPoint
+    from intent.decision_point.point import DecisionPoint, Normalizes
     from intent.gateway.obligations import Duties, Terminates
     from intent.gateway.pins import Change, Seen
     from intent.gateway.session import Sessions
@@ -96,14 +97,18 @@ def run(
         from intent.gateway.session import Sessions
     except ModuleNotFoundError as error:
         raise DependencyMissing("fastmcp", "gateway") from error
-    point = _decision_point(settings)
+    normalizer, review_ends = _normalizer(settings)
+    point = _decision_point(settings, normalizer)
     sessions = Sessions(subject=subject, token=token if transport is Transport.STDIO else None, session_s=session_s)
     gateway = _gateway(config, pins or _beside(config), point, sessions, webhook, content=content)
-    if transport is Transport.HTTP:
-        _refuse_open(host, point)
-        anyio.run(partial(_serve, gateway, host, port, settings.log_level))
-    else:
-        _serve_standard_streams(gateway)
+    try:
+        if transport is Transport.HTTP:
+            _refuse_open(host, point)
+            anyio.run(partial(_serve, gateway, host, port, settings.log_level))
+        else:
+            _serve_standard_streams(gateway)
+    finally:
+        review_ends()
 
 
 @app.command("review")
@@ -140,8 +145,9 @@ def _settings() -> Settings:
         raise GatewayError(f"{PREFIX}{where.upper()}: {rule}") from error
 
 
-def _decision_point(settings: Settings) -> DecisionPoint:
-    from intent.assembly import assemble
+def _normalizer(settings: Settings) -> tuple[Normalizes, Callable[[], None]]:
+    """The classifier, its decisions offered for review where they are to be, and what ends that."""
+    from intent.assembly import database_url
     from intent.normalizer import Normalizer
 
     normalizer = Normalizer.load(
@@ -151,8 +157,21 @@ def _decision_point(settings: Settings) -> DecisionPoint:
         require_certificate=not settings.dangerously_forward_uncertified,
         revocation=settings.revocation,
         deadline_s=settings.deadline_s,
+        cache=settings.cache,
     )
-    return assemble(settings, normalizer)
+    if settings.review == "none":
+        return normalizer, lambda: None
+    from intent.workbench.intake import Review
+    from intent.workbench.reviewing import Reviewed
+
+    reviewed = Reviewed.open(normalizer, database_url(settings), Review(settings.review))
+    return reviewed, reviewed.close
+
+
+def _decision_point(settings: Settings, normalizer: Normalizes) -> DecisionPoint:
+    from intent.assembly import assemble
+
+    return assemble(settings, normalizer).point
 
 
 def _gateway(config: Path, pins: Path, point: DecisionPoint, sessions: Sessions, webhook: str | None, *, content: bool) -> FastMCP[None]:

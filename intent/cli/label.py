@@ -260,21 +260,18 @@ def _act(url: str | None, path: Path | None, name: str, judgement: Any) -> None:
 
 
 def _queue(store: WorkbenchStore, count: int) -> Iterator[Item]:
-    """What waits, leaving out what this person had their say on."""
-    from intent.workbench.labelling import standing_acts
-    from intent.workbench.records import Standing, Stream
+    """What the console shows in its three lists, one after the other, leaving out what this person had their say on."""
+    from intent.workbench.browsing import Filters, Pile, browse
 
-    me = _actor(store).name
-    wanted = [(Stream.AUDIT, Standing.OPEN), (Stream.PICKED, Standing.PENDING), (Stream.PICKED, Standing.OPEN)]
-    left = count
-    for stream, standing in wanted:
+    left, me = count, _actor(store)
+    for pile in (Pile.AUDIT, Pile.SECOND, Pile.PICKED):
         after: tuple[float, str] | None = None
-        while left and (page := store.page(stream, standing, after=after)):
-            after = (page[-1].priority, page[-1].item)
-            for item in store.items([state.item for state in page]):
-                if left and not any(act.by == me for act in standing_acts(store.labels_of(item.id))):
-                    left -= 1
-                    yield item
+        while left:
+            listing = browse(store, me, pile, Filters(), after=after, limit=left)
+            yield from (entry.item for entry in listing.entries)
+            left, after = left - len(listing.entries), listing.after
+            if after is None:
+                break
 
 
 def _show(item: Item, *, as_json: bool) -> None:

@@ -164,7 +164,9 @@ def release(
         from intent.database import open_database
         from intent.workbench.store import WorkbenchStore
 
-        released(WorkbenchStore(open_database(database)), Actor(name=record.by, role=Role.APPROVER), proposal, now, note)
+        store, actor = WorkbenchStore(open_database(database)), Actor(name=record.by, role=Role.APPROVER)
+        released(store, actor, proposal, now, note)
+        store.restate(actor, proposal.vocabulary)
     output.write_text(written(proposal.vocabulary), "utf-8")
     emit(json.dumps({"version": record.version, "digest": record.digest, "change": record.change}).encode() + b"\n")
 

@@ -95,6 +95,11 @@ class Following:
         return self._digest
 
     @property
+    def model(self) -> Normalizes:
+        """What answers now."""
+        return self._model
+
+    @property
     def fault(self) -> str:
         """Why the model that the pointer names does not answer; empty while it does."""
         return self._fault

@@ -1,6 +1,6 @@
 """The queue as a person reads it: what to label next, near-duplicates as one, an audited item without a word of the model.
 
-The order is the one that `Figures.priority` gives. Audited items come in the order of their identifiers, which are digests: an order by the
+The order, the members of a cluster and what one label says of all of them are those of `intent.workbench.queue`. Audited items come in the order of their identifiers, which are digests: an order by the
 model's figures would tell what it thinks of them.
 """
 
@@ -13,14 +13,15 @@ from enum import StrEnum
 from typing import Any, cast
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, case, func, literal, select
 
 from intent.audit.encoding import searchable
 from intent.errors import WorkbenchError
 from intent.schema import Decision, ToolCall
 from intent.vocabulary import Vocabulary
 from intent.workbench.labelling import Judgement, said
-from intent.workbench.labels import MAX_BATCH, Act, Labels
+from intent.workbench.labels import MAX_BATCH, Labels
+from intent.workbench.queue import acts_on, in_order, members
 from intent.workbench.records import Action, Actor, Item, Label, Standing, Stream
 from intent.workbench.streams import is_blind, shown
 from intent.workbench.tables import ITEM_STATE, ITEMS, LABELS
@@ -169,10 +170,9 @@ def group(store: Labels, name: str, limit: int = MAX_BATCH) -> tuple[str, ...]:
         row = connection.execute(_columns().where(ITEM_STATE.c.item == name)).first()
         if row is None:
             raise WorkbenchError(f"there is no item {name[:80]!r}")
-        if not row.cluster or row.stream == Stream.AUDIT.value:
-            return (name,)
-        query = select(ITEM_STATE.c.item).where(*_like(row), ITEM_STATE.c.item != name).order_by(ITEM_STATE.c.item).limit(limit - 1)
-        return (name, *connection.execute(query).scalars())
+    if not row.cluster or row.stream == Stream.AUDIT.value:
+        return (name,)
+    return (name, *members(store, row.cluster, Standing(row.standing), limit - 1, leave_out=name))
 
 
 def label(
@@ -193,7 +193,7 @@ def label(
     names = group(store, name) if alike > 1 else (name,)
     if len(names) != min(alike, MAX_BATCH) and alike > 1:
         raise WorkbenchError(f"the group has {len(names)} items by now, not {alike}; look at it again")
-    return store.act(actor, vocabulary, [Act(one, word) for one, word in _spread(store, names, judgement)])
+    return store.act(actor, vocabulary, acts_on(store, names, judgement))
 
 
 def waiting(store: Labels) -> dict[Pile, int]:
@@ -218,15 +218,6 @@ def decision_of(item: Item) -> Decision | None:
         return None
 
 
-def _spread(store: Labels, names: Sequence[str], judgement: Judgement | None) -> Iterable[tuple[str, Judgement | None]]:
-    """What is said of each: what a request asks for only of those with the very same request."""
-    if judgement is None or judgement.declared is None or len(names) == 1:
-        return [(name, judgement) for name in names]
-    requests = {item.id: item.call.get("request") for item in store.items(names)}
-    untold = replace(judgement, declared=None)
-    return [(name, judgement if requests.get(name) == requests.get(names[0]) else untold) for name in names]
-
-
 def _columns() -> Any:
     state = ITEM_STATE.c
     # Without the embedding, which is most of the row.
@@ -242,8 +233,7 @@ def _rows(store: Labels, search: _Search, after: tuple[float, str] | None) -> Se
         query = query.order_by(state.item)
         query = query if after is None else query.where(state.item > after[1])
     else:
-        query = query.order_by(state.priority.desc(), state.item.desc())
-        query = query if after is None else query.where(_below(after))
+        query = in_order(query, after)
     with store.reads() as connection:
         return connection.execute(query.limit(_LOOK)).all()
 
@@ -251,11 +241,6 @@ def _rows(store: Labels, search: _Search, after: tuple[float, str] | None) -> Se
 def _one_of(column: ColumnElement[str], standings: Sequence[Standing]) -> ColumnElement[bool]:
     # An equality is walked along the index in its order; a list of one would be sorted.
     return column == standings[0].value if len(standings) == 1 else column.in_([standing.value for standing in standings])
-
-
-def _below(after: tuple[float, str]) -> ColumnElement[bool]:
-    state, (priority, name) = ITEM_STATE.c, after
-    return and_(state.priority <= priority, or_(state.priority < priority, state.item < name))
 
 
 def _wanted(search: _Search) -> Iterable[ColumnElement[bool]]:

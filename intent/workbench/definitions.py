@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from intent.audit.encoding import searchable
 from intent.errors import InvalidCall, WorkbenchError
 from intent.schema import Tool
 from intent.views import tool_digest
+from intent.vocabulary import Vocabulary
 from intent.workbench.base import Base, append, latest, record_of, refuse_other, require
 from intent.workbench.records import Actor, Definition, Review, Role
 from intent.workbench.tables import DEFINITIONS, REVIEWS
@@ -57,24 +58,31 @@ class Definitions(Base):
         with self.reads() as connection:
             return tuple(record_of(Definition, row) for row in connection.execute(query))
 
-    def review(self, actor: Actor, review: Review) -> Review:
-        """Add a person's word on a definition that was listed.
+    def review(self, actor: Actor, vocabulary: Vocabulary, *reviews: Review) -> tuple[Review, ...]:
+        """Add a person's words on definitions that were listed: all of them or none.
+
+        Nobody lowers alone what a tool was reviewed as: one person takes the review back, and another one gives the lower one.
+
+        Parameters
+        ----------
+        vocabulary
+            The one in force.
 
         Raises
         ------
         Forbidden
             Below an approver.
         WorkbenchError
-            If no such definition was listed, or it is another person's word.
+            If no such definition was listed, it is another person's word, the vocabulary does not have the word (which a withdrawal only
+            repeats), or it lowers what was reviewed without a second person.
         """
         require(actor, Role.APPROVER)
-        refuse_other(review.by, actor)
-        columns = DEFINITIONS.c
-        named = (columns.server == searchable(review.server), columns.name == searchable(review.name), columns.digest == review.digest)
+        added: list[Review] = []
         with self.writes() as connection:
-            if latest(connection, DEFINITIONS, *named) is None:
-                raise WorkbenchError(f"a review must be of a listed definition, got {review.name[:80]!r} {review.digest[:12]}")
-            return append(connection, REVIEWS, [review], _named)[0]
+            for review in reviews:
+                _refuse_unfit(connection, actor, vocabulary, review)
+                added += append(connection, REVIEWS, [review], _named)
+        return tuple(added)
 
     def reviews(self, server: str | None = None, name: str | None = None) -> tuple[Review, ...]:
         """Every review in order; those of a server or a name alone where it is given."""
@@ -102,6 +110,32 @@ def _check(definition: Definition, actor: Actor) -> None:
         raise WorkbenchError(f"a definition must be a tool, got {definition.name[:80]!r}") from error
     if tool.name != definition.name or digest != definition.digest:
         raise WorkbenchError(f"a definition must have the name and the digest of its tool, got {definition.name[:80]!r}")
+
+
+def _refuse_unfit(connection: Connection, actor: Actor, vocabulary: Vocabulary, review: Review) -> None:
+    refuse_other(review.by, actor)
+    columns = DEFINITIONS.c
+    named = (columns.server == searchable(review.server), columns.name == searchable(review.name), columns.digest == review.digest)
+    if latest(connection, DEFINITIONS, *named) is None:
+        raise WorkbenchError(f"a review must be of a listed definition, got {review.name[:80]!r} {review.digest[:12]}")
+    if review.withdrawn:
+        return
+    if review.intent not in vocabulary.labels:
+        raise WorkbenchError(f"a review must name one of {', '.join(vocabulary.labels)}, got {review.intent[:40]!r}")
+    query = select(REVIEWS).where(REVIEWS.c.server == searchable(review.server), REVIEWS.c.name == searchable(review.name))
+    past = [record_of(Review, row) for row in connection.execute(query.order_by(REVIEWS.c.id))]
+    if _lowers_alone(past, review, vocabulary):
+        raise WorkbenchError(f"a lower review of {review.name[:80]!r} needs two people: one withdraws it, another one reviews it anew")
+
+
+def _lowers_alone(past: Sequence[Review], review: Review, vocabulary: Vocabulary) -> bool:
+    """Whether a review is below the last one that was given, and no other person has taken that back; a word that is gone is below nothing."""
+    given = next((one for one in reversed(past) if not one.withdrawn), None)
+    if given is None:
+        return False
+    # Where the arguments decide, they may lower the word.
+    lower = not vocabulary.at_most(given.intent, review.intent) or (review.polymorphic and not given.polymorphic)
+    return lower and not (past[-1].withdrawn and past[-1].by != review.by)
 
 
 def _named(record: Definition | Review) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Versions(Protocol):
     def vocabulary_versions(self, *, released: bool | None = None) -> tuple[VocabularyVersion, ...]: ...  # noqa: D102 - the class says it
     def released_vocabulary(self) -> VocabularyVersion | None: ...  # noqa: D102 - the class says it
     def add_vocabulary(self, actor: Actor, version: VocabularyVersion, *, after: int | None = None) -> VocabularyVersion: ...  # noqa: D102 - the class says it
+    def restate(self, actor: Actor, vocabulary: Vocabulary) -> int: ...  # noqa: D102 - the class says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def save(versions: Versions, actor: Actor, text: str, seen: int, shipped: Vocabu
 
 
 def publish(versions: Versions, actor: Actor, number: int, shipped: Vocabulary, at: datetime, note: str = "") -> VocabularyVersion:
-    """Release a draft that is kept.
+    """Release a draft that is kept, and tell anew by its words where each labelled item stands.
 
     Raises
     ------
@@ -187,7 +188,9 @@ def publish(versions: Versions, actor: Actor, number: int, shipped: Vocabulary, 
     base = in_force(versions, shipped)
     if draft.released or draft.base != base.digest:
         raise WorkbenchError(f"a release must be a draft that was made from {base.version}, the version in force")
-    return release(versions, actor, Proposal.of(Draft(parsed(draft), origins_of(draft)), base), at, note)
+    kept = release(versions, actor, Proposal.of(Draft(parsed(draft), origins_of(draft)), base), at, note)
+    versions.restate(actor, parsed(kept))
+    return kept
 
 
 def version_of(versions: Versions, number: int) -> VocabularyVersion:

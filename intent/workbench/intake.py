@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from intent.errors import IntentError
 from intent.schema import Decision, Outcome, ToolCall
-from intent.workbench.arrivals import Arrivals
 from intent.workbench.items import item_id, masked_call
 from intent.workbench.records import Actor, Item, Origin, Role, Stream
 from intent.workbench.store import WorkbenchStore
@@ -36,6 +35,12 @@ class Review(StrEnum):
     NONE = "none"
     DENIED = "denied"
     ALL = "all"
+
+
+class Places(Protocol):
+    """Gives items their places; `intent.workbench.arrivals.Arrivals` does."""
+
+    def place(self, actor: Actor, items: Sequence[Item]) -> int: ...  # noqa: D102 - the class says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Intake:
     Parameters
     ----------
     arrivals
-        Gives new items their places; None leaves that to a later `Arrivals.place_all`.
+        Gives new items their places; None leaves that to a later `intent.workbench.arrivals.Arrivals.place_all`.
     review
         With `Review.NONE` no thread is started and nothing is taken.
     capacity
@@ -78,7 +83,7 @@ class Intake:
     def __init__(
         self,
         store: WorkbenchStore,
-        arrivals: Arrivals | None,
+        arrivals: Places | None,
         review: Review,
         *,
         capacity: int = CAPACITY,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import JsonValue
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import func, insert, select, update
 
 from intent.audit.encoding import canonical, searchable
 from intent.certificate.monitor import AuditSample
@@ -216,29 +216,6 @@ class Items(Base):
         with self.reads() as connection:
             row = connection.execute(select(ITEM_STATE).where(ITEM_STATE.c.item == name)).first()
         return None if row is None else _state(row)
-
-    def page(
-        self, stream: Stream, standing: Standing, *, after: tuple[float, str] | None = None, limit: int = 50, cluster: str | None = None
-    ) -> tuple[ItemState, ...]:
-        """A page of the queue from the highest priority down, read along an index.
-
-        Parameters
-        ----------
-        after
-            Priority and name of the last one of the page before.
-        """
-        state = ITEM_STATE.c
-        query = select(ITEM_STATE).where(state.stream == stream.value, state.standing == standing.value)
-        if cluster is not None:
-            query = query.where(state.cluster == cluster)
-        if after is not None:
-            priority, name = after
-            query = query.where(
-                state.priority <= priority, or_(state.priority < priority, and_(state.priority == priority, state.item < name))
-            )
-        query = query.order_by(state.priority.desc(), state.item.desc()).limit(limit)
-        with self.reads() as connection:
-            return tuple(map(_state, connection.execute(query)))
 
     def counts(self) -> dict[tuple[Stream, Standing], int]:
         """How many items stand where."""

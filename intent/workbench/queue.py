@@ -1,6 +1,7 @@
 """The review queue: what to label next, one of each cluster and servers in turn, read along indexes whatever the size of the store.
 
-The audited items are a queue of their own: oldest first, without anything that the model or anybody else said of them.
+The audited items are a queue of their own: oldest first, without anything that the model or anybody else said of them. The order, who belongs
+to a cluster and what one label says of all of it are told here alone; `intent.workbench.browsing` shows it to people, with their filters.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from intent.errors import WorkbenchError
 from intent.vocabulary import Vocabulary
 from intent.workbench.clusters import head_of
 from intent.workbench.labelling import Judgement
-from intent.workbench.labels import MAX_BATCH, Act
+from intent.workbench.labels import MAX_BATCH, Act, Labels
 from intent.workbench.records import Actor, Item, Label, Standing, Stream
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.streams import shown
+from intent.workbench.streams import is_blind, shown
 from intent.workbench.tables import ITEM_STATE
 
 MAX_PAGE = 200
@@ -132,16 +133,33 @@ def page(
     return Page(entries, Place(kept[-1].priority, kept[-1].item) if len(rows) > len(kept) else None)
 
 
-def members(store: WorkbenchStore, cluster: str, standing: Standing = Standing.OPEN, limit: int = MAX_BATCH) -> tuple[str, ...]:
-    """Items of a cluster, the first ones first."""
+def in_order(query: Select[*tuple[Any, ...]], after: tuple[float, str] | None = None) -> Select[*tuple[Any, ...]]:
+    """A query of states in the order of the queue, from behind the priority and the name that it is given; walked along an index.
+
+    The order is that of the turns (`intent.workbench.turns`): servers differ first, then margin times consequence decides.
+    """
     state = ITEM_STATE.c
-    query = select(state.item).where(state.cluster == cluster, state.standing == standing.value, state.cluster != "")
+    if after is not None:
+        priority, name = after
+        # The first condition bounds the index, which SQLite does not see in the second.
+        query = query.where(state.priority <= priority, or_(state.priority < priority, and_(state.priority == priority, state.item < name)))
+    return query.order_by(state.priority.desc(), state.item.desc())
+
+
+def members(
+    store: Labels, cluster: str, standing: Standing = Standing.OPEN, limit: int = MAX_BATCH, *, leave_out: str = ""
+) -> tuple[str, ...]:
+    """Items of a cluster, the first ones first; never an audited one, which everybody judges by itself and blind."""
+    state = ITEM_STATE.c
+    # By the index of the clusters: in that of the queue SQLite would walk over all that stands alike, so it must not see that it could.
+    picked = func.coalesce(state.stream, "") == Stream.PICKED.value
+    query = select(state.item).where(state.cluster == cluster, state.standing == standing.value, state.cluster != "", picked)
     with store.reads() as connection:
-        return tuple(connection.execute(query.order_by(state.priority.desc(), state.item.desc()).limit(limit)).scalars())
+        return tuple(connection.execute(in_order(query.where(state.item != leave_out)).limit(limit)).scalars())
 
 
-def label_cluster(store: WorkbenchStore, actor: Actor, vocabulary: Vocabulary, item: str, judgement: Judgement) -> tuple[Label, ...]:
-    """Label an item and every open item of its cluster in one batch, which one undo takes back.
+def label_cluster(store: Labels, actor: Actor, vocabulary: Vocabulary, item: str, judgement: Judgement) -> tuple[Label, ...]:
+    """Label an item and every open item of its cluster in one batch, which one undo takes back; an audited item is labelled alone.
 
     What a request asks for is said only of items with the very same request. Whether a label is settled is found for each item by itself.
 
@@ -155,13 +173,20 @@ def label_cluster(store: WorkbenchStore, actor: Actor, vocabulary: Vocabulary, i
     state, head = store.state(item), store.item(item)
     if state is None or head is None:
         raise WorkbenchError(f"there is no item {item[:80]!r}")
-    others = [name for name in members(store, state.cluster, limit=MAX_BATCH - 1) if name != item]
-    same = {other.id for other in store.items(others) if other.call.get("request") == head.call.get("request")}
-    told = replace(judgement, declared=None)
-    return store.act(actor, vocabulary, [Act(item, judgement), *(Act(name, judgement if name in same else told) for name in others)])
+    others = () if is_blind(head) else members(store, state.cluster, limit=MAX_BATCH - 1, leave_out=item)
+    return store.act(actor, vocabulary, acts_on(store, (item, *others), judgement))
 
 
-def _query(stream: Stream, filters: Filters, after: Place | None) -> Select[Any, Any, Any, Any, Any]:
+def acts_on(store: Labels, names: Sequence[str], judgement: Judgement | None) -> list[Act]:
+    """What is said of each item; what a request asks for only of those with the very same request as the first one."""
+    if judgement is None or judgement.declared is None or len(names) == 1:
+        return [Act(name, judgement) for name in names]
+    requests = {item.id: item.call.get("request") for item in store.items(names)}
+    untold = replace(judgement, declared=None)
+    return [Act(name, judgement if requests.get(name) == requests.get(names[0]) else untold) for name in names]
+
+
+def _query(stream: Stream, filters: Filters, after: Place | None) -> Select[*tuple[Any, ...]]:
     state = ITEM_STATE.c
     query = select(state.item, state.cluster, state.priority, state.margin, state.consequence)
     query = query.where(state.stream == stream.value, state.standing == filters.standing.value)
@@ -169,10 +194,7 @@ def _query(stream: Stream, filters: Filters, after: Place | None) -> Select[Any,
         query = query.where(state.domain == filters.group.replace("\0", "\ufffd"))
     if filters.cluster is not None:
         query = query.where(state.cluster == searchable(filters.cluster))
-    if after is not None:
-        later = or_(state.priority < after.priority, and_(state.priority == after.priority, state.item < after.item))
-        query = query.where(state.priority <= after.priority, later)
-    return query.order_by(state.priority.desc(), state.item.desc())
+    return in_order(query, None if after is None else (after.priority, after.item))
 
 
 def _distinct(rows: Sequence[Any]) -> Sequence[Any]:

@@ -133,21 +133,20 @@ def review_all(
     Forbidden
         Below an approver.
     WorkbenchError
-        If the word is not in the vocabulary, or one of them is no longer what its server lists: nothing is then reviewed.
+        If the word is not in the vocabulary, it is lower than what one of them was reviewed as (`Definitions.review`), or one is no longer
+        what its server lists: nothing is then reviewed.
     """
     require(actor, Role.APPROVER)
-    if intent not in vocabulary.labels:
-        raise WorkbenchError(f"a review must name one of {', '.join(vocabulary.labels)}, got {intent[:40]!r}")
     _refuse_stale(store, chosen)
 
     def made(one: Chosen) -> Review:
         common = (("intent", intent), ("polymorphic", polymorphic), ("at", at), ("by", actor.name), ("note", note))
         return Review.model_validate({"id": 0, "server": one.server, "name": one.name, "digest": one.digest, **dict(common)})
 
-    return tuple(store.review(actor, made(one)) for one in chosen)
+    return store.review(actor, vocabulary, *map(made, chosen))
 
 
-def withdraw(store: Definitions, actor: Actor, server: str, name: str, *, at: datetime, note: str = "") -> Review:
+def withdraw(store: Definitions, actor: Actor, vocabulary: Vocabulary, server: str, name: str, *, at: datetime, note: str = "") -> Review:
     """Take the review of a tool back: it is then judged like one that nobody reviewed.
 
     Raises
@@ -161,7 +160,8 @@ def withdraw(store: Definitions, actor: Actor, server: str, name: str, *, at: da
     reviews = store.reviews(server, name)
     if not reviews or reviews[-1].withdrawn:
         raise WorkbenchError(f"there is no review of {name[:80]!r} to take back")
-    return store.review(actor, reviews[-1].model_copy(update={"id": 0, "withdrawn": True, "at": at, "by": actor.name, "note": note}))
+    taken = reviews[-1].model_copy(update={"id": 0, "withdrawn": True, "at": at, "by": actor.name, "note": note})
+    return store.review(actor, vocabulary, taken)[0]
 
 
 def exported(store: Definitions, vocabulary: Vocabulary) -> str:

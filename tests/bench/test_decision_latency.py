@@ -24,7 +24,7 @@ CALLS = 400
 
 @pytest.fixture
 def point(tmp_path: Path) -> DecisionPoint:
-    return assemble(Settings(state=tmp_path), Normalizer.load(require_certificate=False))
+    return assemble(Settings(state=tmp_path), Normalizer.load(require_certificate=False)).point
 
 
 def request(number: int) -> EvaluationRequest:

@@ -48,7 +48,7 @@ def decision_point(folder: Path) -> DecisionPoint:
     normalizer = Normalizer.load()
     rules = folder / "sensitivity.toml"
     settings = Settings(state=folder / "state", sensitivity=rules if rules.exists() else None)
-    made = assemble(settings, normalizer)
+    made = assemble(settings, normalizer).point
     return DecisionPoint(replace(made.parts, verifier=delegations(folder, normalizer)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastmcp import FastMCP
 from fastmcp.tools import Tool
 
-FOLDER = Path(os.environ["MAIL_FOLDER"])
+FOLDER = Path(os.environ.get("MAIL_FOLDER", "."))
 mcp: FastMCP[None] = FastMCP("mail")
 
 
@@ -29,7 +29,8 @@ def search_inbox(query: str) -> list[str]:
     return ["Lunch on Friday", "Your invoice"]
 
 
-mcp.add_tool(Tool.from_function(search_inbox, description=(FOLDER / "definition.txt").read_text()))
+definition = FOLDER / "definition.txt"
+mcp.add_tool(Tool.from_function(search_inbox, description=definition.read_text() if definition.exists() else "Search the inbox."))
 
 if __name__ == "__main__":
     mcp.run(show_banner=False)

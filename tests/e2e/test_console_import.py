@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from intent.workbench import tool_review
-from intent.workbench.records import Origin, Standing, Stream
+from intent.workbench.queue import page as first_page
+from intent.workbench.records import Origin
 from intent.workbench.server_import import ImportState
 from tests.doubles.desk import Bench, Person
 
@@ -47,7 +48,6 @@ def test_a_real_server_is_imported_and_its_tools_come_into_the_queue(tmp_path: P
     assert "<html" not in ada.read(path, part=True)
     [entry] = tool_review.tools(bench.store)
     assert (entry.listed.server, entry.listed.name, entry.listed.by) == ("notes of mine", "add_note", "ada")
-    [state] = bench.store.page(Stream.PICKED, Standing.OPEN)
-    item = bench.store.item(state.item)
-    assert item is not None
+    [waiting] = first_page(bench.store).entries
+    item = waiting.item
     assert (item.origin, item.group, item.decision) == (Origin.HARVEST, "notes of mine", None)

@@ -15,7 +15,7 @@ import uvicorn
 
 from intent.schema import Tool, ToolCall
 from intent.workbench import tool_review
-from intent.workbench.records import Standing, Stream
+from intent.workbench.queue import page as first_page
 from tests.doubles.console import PASSWORD
 from tests.doubles.desk import ADA, VOCABULARY, Bench
 
@@ -199,7 +199,7 @@ SCHEMES = [{"color_scheme": scheme, "name": "ada"} for scheme in ("light", "dark
 def test_no_page_violates_the_rules_of_accessibility(page: Page, url: str, bench: Bench, request: pytest.FixtureRequest) -> None:
     scheme = request.node.callspec.id
     contrast = (Path(__file__).parent / "contrast.js").read_text("utf-8")
-    item = bench.store.page(Stream.PICKED, Standing.OPEN)[0].item
+    item = first_page(bench.store).entries[0].item.id
     for name, path in (
         ("queue", "/queue"),
         ("queue-second", "/queue?pile=second"),

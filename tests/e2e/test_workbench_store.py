@@ -18,6 +18,7 @@ from intent.views import tool_digest
 from intent.workbench.items import Figures
 from intent.workbench.labelling import Judgement
 from intent.workbench.labels import Act
+from intent.workbench.queue import Filters, Place, page
 from intent.workbench.records import (
     Account,
     Actor,
@@ -150,7 +151,7 @@ def test_every_write_asks_the_role(store: WorkbenchStore) -> None:
         lambda: store.add_items(VIEWER, new_items(store, 1)),
         lambda: store.score(VIEWER, []),
         lambda: store.add_definitions(VIEWER, []),
-        lambda: store.review(ANALYST, review),
+        lambda: store.review(ANALYST, WORDS, review),
         lambda: store.add_vocabulary(ANALYST, release),
         lambda: store.add_run_event(VIEWER, RunEvent(id=0, run="r", at=NOW, state=RunState.QUEUED)),
         lambda: store.add_model(VIEWER, entry),
@@ -175,12 +176,12 @@ def test_definitions_and_reviews(store: WorkbenchStore) -> None:
     assert store.definitions("s", "get") == (old, new, old)
     assert store.listed() == (old,)
     review = Review(id=0, server="s", name="get", digest=old.digest, intent="search", at=NOW, by=APPROVER.name)
-    kept = store.review(APPROVER, review)
+    [kept] = store.review(APPROVER, WORDS, review)
     assert store.pins() == (kept,) == store.reviews("s")
-    store.review(APPROVER, review.model_copy(update={"withdrawn": True}))
+    store.review(APPROVER, WORDS, review.model_copy(update={"withdrawn": True}))
     assert store.pins() == ()
     with pytest.raises(WorkbenchError, match="listed"):
-        store.review(APPROVER, review.model_copy(update={"digest": "no"}))
+        store.review(APPROVER, WORDS, review.model_copy(update={"digest": "no"}))
     with pytest.raises(WorkbenchError, match="digest"):
         store.add_definitions(ANALYST, [old.model_copy(update={"digest": new.digest})])
 
@@ -280,6 +281,13 @@ def test_a_new_vocabulary_restates_what_is_derived(store: WorkbenchStore) -> Non
 def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
     store: WorkbenchStore, record_property: pytest.RecordProperty
 ) -> None:
+    body = new_items(store, 1)[0].model_copy(update={"id": "i0"}).model_dump_json()
+    items = text(
+        "INSERT INTO workbench_item (id, number, stream, decision_id, added_by, body) "
+        "WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n < :last) "
+        "SELECT 'i' || CAST(1000000 + n AS TEXT), 1000000 + n, 'picked', '', 'x', "
+        "REPLACE(CAST(:body AS TEXT), '\"i0\"', '\"i' || CAST(1000000 + n AS TEXT) || '\"') FROM counted"
+    )
     fill = text(
         "INSERT INTO item_state (item, stream, domain, standing, cluster, priority, margin, consequence, vocabulary, model, embedding) "
         "WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n < :last) "
@@ -289,6 +297,7 @@ def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
         )
     )
     with store.engine.begin() as connection:
+        connection.execute(items, {"last": MANY - 1, "body": body})
         connection.execute(fill, {"last": MANY - 1, "vector": b"\0" * 768})
     if store.engine.dialect.name == "postgresql":
         with store.engine.begin() as connection:
@@ -298,12 +307,13 @@ def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
     for after in (None, (0.5, "j"), (0.001, "j")):
         for _ in range(5):
             begin = time.perf_counter()
-            page = store.page(Stream.PICKED, Standing.OPEN, after=after)
+            found = page(store, after=None if after is None else Place(*after))
             times.append(time.perf_counter() - begin)
-        assert len(page) == 50
-        seen += [state.priority for state in page]
+        assert len(found.entries) == 50
+        assert found.after is not None
+        seen.append(found.after.priority)
     assert seen == sorted(seen, reverse=True)
-    assert all(state.cluster == "c7" for state in store.page(Stream.PICKED, Standing.OPEN, cluster="c7", limit=10))
+    assert {entry.cluster for entry in page(store, 10, Filters(cluster="c7")).entries} == {"c7"}
     record_property("slowest_page_ms", 1000 * max(times))
     record_property("median_page_ms", 1000 * sorted(times)[len(times) // 2])
     # The median, because a busy machine stops any one of them.

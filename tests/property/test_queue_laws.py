@@ -11,14 +11,16 @@ from itertools import groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from intent.database import open_database
+from intent.workbench import browsing
+from intent.workbench.browsing import Pile, browse
 from intent.workbench.labelling import Judgement
 from intent.workbench.queue import Entry, Filters, Page, Place, label_cluster, members, page
 from intent.workbench.records import Item, Standing, Stream
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.tables import STREAM_KEY
+from intent.workbench.tables import ITEM_STATE, STREAM_KEY
 from tests.doubles.review import arrive, call, item, said
 from tests.doubles.workbench import ADMIN, WORDS, say, ticking
 
@@ -122,6 +124,37 @@ def test_a_label_of_a_first_one_settles_its_cluster_and_nothing_else(calls: list
             assert after is not None
             assert after.standing is (Standing.SETTLED if one.id in alike else Standing.OPEN)
         assert {entry.item.id for entry in entries(store, Stream.PICKED, 5)} == {one.id for one in items} - alike
+
+
+@few
+@given(CALLS, RATES, st.data())
+def test_a_label_of_a_cluster_never_takes_an_audited_item_along(
+    calls: list[tuple[str, str, int, float]], rate: float, data: st.DataObject
+) -> None:
+    with filled(calls, rate) as (store, items):
+        # However they came to be in one cluster.
+        with store.engine.begin() as connection:
+            connection.execute(update(ITEM_STATE).values(cluster="one"))
+        audited = {one.id for one in items if one.stream is Stream.AUDIT}
+        picked = {one.id for one in items} - audited
+        assert set(members(store, "one")) == picked
+        chosen = data.draw(st.sampled_from(items)).id
+        acts = label_cluster(store, ADMIN, WORDS, chosen, Judgement("search"))
+        assert {act.item for act in acts} == ({chosen} if chosen in audited else picked)
+
+
+@few
+@given(CALLS)
+def test_the_pages_of_people_have_the_order_of_the_queue(calls: list[tuple[str, str, int, float]]) -> None:
+    with filled(calls, 0.0) as (store, items):
+        shown = browse(store, ADMIN, Pile.PICKED, browsing.Filters(), limit=len(items)).entries
+        firsts: dict[str, str] = {}
+        for entry in entries(store, Stream.PICKED, 50):
+            firsts.setdefault(entry.cluster, entry.item.id)
+        assert [entry.item.id for entry in shown] == list(firsts.values())
+        for entry in shown:
+            assert browsing.group(store, entry.item.id) == members(store, entry.cluster)
+            assert entry.alike == len(members(store, entry.cluster))
 
 
 @few

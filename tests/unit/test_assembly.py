@@ -35,7 +35,7 @@ def policies(directory: Path, *, broken: bool = False) -> Path:
 
 
 def test_the_shipped_policies_decide_and_what_they_decide_is_recorded(tmp_path: Path) -> None:
-    point = assemble(settings(tmp_path), EchoNormalizer())
+    point = assemble(settings(tmp_path), EchoNormalizer()).point
     answer = point.evaluate(request())
     assert answer.engine == "cedar"
     assert len(answer.policy) == 64
@@ -45,7 +45,7 @@ def test_the_shipped_policies_decide_and_what_they_decide_is_recorded(tmp_path: 
 
 
 def test_the_record_holds_digests_and_not_the_request(tmp_path: Path) -> None:
-    point = assemble(settings(tmp_path), EchoNormalizer())
+    point = assemble(settings(tmp_path), EchoNormalizer()).point
     record = point.parts.record_call(request(request="zebra", description="Gets a file.").tool_call())
     assert record.request_hmac == request_hmac(hmac_key(tmp_path / "state" / "audit-hmac.key"), "zebra")
     assert (len(record.definition), record.raw) == (64, None)
@@ -54,8 +54,8 @@ def test_the_record_holds_digests_and_not_the_request(tmp_path: Path) -> None:
 
 def test_a_second_service_goes_on_with_the_same_records(tmp_path: Path) -> None:
     context = {"session": {"id": "s-1"}}
-    assert assemble(settings(tmp_path), EchoNormalizer()).evaluate(request(context=context)).allowed
-    again = assemble(settings(tmp_path), EchoNormalizer())
+    assert assemble(settings(tmp_path), EchoNormalizer()).point.evaluate(request(context=context)).allowed
+    again = assemble(settings(tmp_path), EchoNormalizer()).point
     assert again.parts.journal.history("s-1").calls == 1
 
 
@@ -76,7 +76,7 @@ def test_the_state_is_where_the_system_keeps_state(tmp_path: Path, monkeypatch: 
 
 
 def test_without_a_token_where_one_is_required_the_call_is_denied(tmp_path: Path) -> None:
-    answer = assemble(settings(tmp_path, require_delegation=True), EchoNormalizer()).evaluate(request())
+    answer = assemble(settings(tmp_path, require_delegation=True), EchoNormalizer()).point.evaluate(request())
     assert (answer.allowed, "broken_delegation" in [ground.code for ground in answer.grounds]) == (False, True)
 
 
@@ -138,7 +138,7 @@ def test_an_assembled_service_is_ready_and_times_its_parts(tmp_path: Path) -> No
 def test_a_refused_policy_set_is_counted_and_the_one_before_goes_on(tmp_path: Path) -> None:
     directory = policies(tmp_path / "policies")
     metrics = Metrics()
-    point = assemble(settings(tmp_path, policies=directory, policy_reload_s=0.001), EchoNormalizer(), metrics)
+    point = assemble(settings(tmp_path, policies=directory, policy_reload_s=0.001), EchoNormalizer(), metrics).point
     before = point.evaluate(request())
     policies(directory, broken=True)
     after = point.evaluate(request())

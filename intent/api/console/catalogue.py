@@ -93,7 +93,7 @@ def review(request: Request, actor: Approver, form: Form) -> Response:
 def withdraw(request: Request, actor: Approver, form: Form) -> Response:
     """Take the review of a tool back."""
     desk, picked = desk_of(request), _choice(form.get("tool"))
-    tool_review.withdraw(desk.store, actor, picked.server, picked.name, at=desk.now(), note=form.get("note")[:2000])
+    tool_review.withdraw(desk.store, actor, desk.vocabulary(), picked.server, picked.name, at=desk.now(), note=form.get("note")[:2000])
     flash(request, "The review is withdrawn.")
     return _back(request, form, [picked])
 

@@ -17,6 +17,7 @@ from intent.errors import Forbidden, WorkbenchError
 from intent.harvest import Answer, Harvested, ServerSpec
 from intent.schema import Tool
 from intent.views import tool_digest
+from intent.vocabulary import Vocabulary
 from intent.workbench import tool_review
 from intent.workbench.records import Actor, Review, Role
 from intent.workbench.server_import import ImportState, Source
@@ -117,7 +118,8 @@ def test_a_withdrawn_review_is_no_pin_and_cannot_be_withdrawn_again(bench: Bench
 def test_nothing_is_exported_while_a_pin_is_of_a_word_that_is_gone(bench: Bench) -> None:
     bench.list_tools([READ])
     at = datetime.now(UTC)
-    bench.store.review(ADA, Review(id=0, server="files", name="read_file", digest=tool_digest(READ), intent="gone", at=at, by="ada"))
+    old = Vocabulary.parse(json.loads(json.dumps(VOCABULARY.to_dict()).replace('"search"', '"gone"')))
+    bench.store.review(ADA, old, Review(id=0, server="files", name="read_file", digest=tool_digest(READ), intent="gone", at=at, by="ada"))
     assert "the first of" in Person(bench, "otto").read("/catalogue/export", 409)
 
 
