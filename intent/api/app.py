@@ -151,8 +151,8 @@ def _reviewed(settings: Settings, found: NormalizerLike, over: ExitStack) -> Nor
         return found
     try:
         from intent.assembly import database_url
+        from intent.registry.reviewing import Reviewed
         from intent.workbench.intake import Review
-        from intent.workbench.reviewing import Reviewed
 
         reviewed = Reviewed.open(found, database_url(settings), Review(settings.review))
     except IntentError as error:

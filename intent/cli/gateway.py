@@ -161,8 +161,8 @@ def _normalizer(settings: Settings) -> tuple[Normalizes, Callable[[], None]]:
     )
     if settings.review == "none":
         return normalizer, lambda: None
+    from intent.registry.reviewing import Reviewed
     from intent.workbench.intake import Review
-    from intent.workbench.reviewing import Reviewed
 
     reviewed = Reviewed.open(normalizer, database_url(settings), Review(settings.review))
     return reviewed, reviewed.close

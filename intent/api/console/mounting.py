@@ -23,6 +23,7 @@ from intent.harvest import Answer, ServerSpec
 from intent.registry.jobs import Jobs
 from intent.registry.opening import SIGNING_KEY
 from intent.registry.registry import Registry
+from intent.registry.reviewing import Placing
 from intent.registry.signature import ModelSigner
 from intent.vocabulary import Vocabulary
 from intent.workbench.editing import in_force
@@ -31,7 +32,6 @@ from intent.workbench.local_accounts import LocalAccounts
 from intent.workbench.neighbours import Neighbours
 from intent.workbench.reading import STORED, restored
 from intent.workbench.records import Actor, Item, Role
-from intent.workbench.reviewing import Placing
 from intent.workbench.server_import import Imports, ask
 from intent.workbench.store import WorkbenchStore
 

@@ -22,6 +22,7 @@ from intent.errors import StoreError
 from intent.normalizer import Normalizer
 from intent.registry.opening import SIGNING_KEY
 from intent.registry.registry import Registry
+from intent.registry.reviewing import Placing
 from intent.registry.signature import ModelSigner
 from intent.settings import Settings
 from intent.workbench.intake import INTAKE
@@ -30,7 +31,6 @@ from intent.workbench.labels import Act
 from intent.workbench.local_accounts import LocalAccounts
 from intent.workbench.passwords import Passwords
 from intent.workbench.records import Origin, Role, RunEvent, RunState
-from intent.workbench.reviewing import Placing
 from intent.workbench.store import WorkbenchStore
 from tests.doubles.console import CHEAP, PASSWORD, token_in
 from tests.doubles.decision_service import asked

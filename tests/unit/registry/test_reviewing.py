@@ -7,11 +7,11 @@ import pytest
 
 from intent.cli.gateway import _normalizer
 from intent.normalizer import Normalizer
+from intent.registry.reviewing import Placing, Reviewed, model_of
 from intent.schema import Decision, ReasonCode, ToolCall
 from intent.settings import Settings
 from intent.workbench.intake import INTAKE, Intake, Review
 from intent.workbench.records import Origin
-from intent.workbench.reviewing import Placing, Reviewed, model_of
 from intent.workbench.store import WorkbenchStore
 from tests.doubles.normalizer import EchoNormalizer
 from tests.doubles.registered import write_bundle
