@@ -16,12 +16,12 @@ from pydantic_core import to_json
 from intent.api import body
 from intent.api.authorization import authorize
 from intent.api.envelope import site
-from intent.api.exchange import ExchangeUnavailableError, Grant, Operation, TokenError, TokenErrorCode, TokenExchange
+from intent.api.exchange import ExchangeUnavailableError, Grant, Operation, TokenExchange
 from intent.api.problems import ProblemCode, ProblemError
 from intent.api.service import service_of
 from intent.api.slots import Slots
 from intent.api.specification import REVOKE_BODY, TOKEN_BODY, problem_responses
-from intent.api.token_request import Form, TokenRequest, TokenType, form_of, one
+from intent.api.token_request import Form, TokenError, TokenErrorCode, TokenRequest, TokenType, form_of, one
 from intent.decision_point.point import DecisionPoint
 from intent.delegation.discovery import ProviderKeys
 from intent.delegation.identity import Identities

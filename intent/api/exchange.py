@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import JsonValue
 
+from intent.api.token_request import TokenError, TokenErrorCode
 from intent.audit.event import Event, EventKind
 from intent.delegation.clock import utc_now
 from intent.delegation.fault import Fault
@@ -33,24 +34,6 @@ _ASKED = "what is asked for"
 _TOO_WIDE = {Fault.SCOPE, Fault.WIDER}
 # A session that is over needs no ending.
 _OVER = {Fault.REVOKED, Fault.SESSION_EXPIRED}
-
-
-class TokenErrorCode(StrEnum):
-    """Why no token is given (RFC 6749, section 5.2; RFC 8693, section 2.2.2)."""
-
-    INVALID_REQUEST = "invalid_request"
-    INVALID_SCOPE = "invalid_scope"
-    INVALID_TARGET = "invalid_target"
-    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
-
-
-class TokenError(Exception):
-    """The request, or a token in it, cannot be taken; ``description`` holds no part of either."""
-
-    def __init__(self, code: TokenErrorCode, description: str) -> None:
-        self.code = code
-        self.description = description
-        super().__init__(f"{code}: {description}")
 
 
 class ExchangeUnavailableError(Exception):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
-from intent.api.exchange import TokenError, TokenErrorCode
 from intent.delegation.claims import MOST_TOOLS
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -19,6 +18,24 @@ _SECONDS = re.compile(r"[1-9][0-9]{0,8}")
 _LONGEST_SCOPE = 2048
 
 Form = Mapping[str, tuple[str, ...]]
+
+
+class TokenErrorCode(StrEnum):
+    """Why no token is given (RFC 6749, section 5.2; RFC 8693, section 2.2.2)."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+
+
+class TokenError(Exception):
+    """The request, or a token in it, cannot be taken; ``description`` holds no part of either."""
+
+    def __init__(self, code: TokenErrorCode, description: str) -> None:
+        self.code = code
+        self.description = description
+        super().__init__(f"{code}: {description}")
 
 
 class TokenType(StrEnum):
