@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,9 @@ def _sqlite(url: URL, durable: Durability, timeout_s: float, *, read_only: bool,
         options["creator"] = lambda: sqlite3.connect(uri, uri=True, timeout=timeout_s, check_same_thread=False)
     else:
         # Records of decisions are nobody else's business: the file is born with its rights, not given them later.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # One that is there is not opened here: closing it would drop the locks that SQLite holds on it elsewhere in this process.
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     engine = sqlalchemy.create_engine(
         url,
         poolclass=QueuePool,

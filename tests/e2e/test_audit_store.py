@@ -367,3 +367,21 @@ def test_the_head_of_an_export_verifies_with_openssl_as_the_manual_says(root: Pa
     (tmp_path / "audit.jsonl").write_bytes(content.replace(b"\\n1\\n", b"\\n2\\n"))
     bad = subprocess.run(["bash", "-ec", commands], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert bad.returncode != 0
+
+
+def test_a_second_way_into_a_database_in_one_process_drops_no_lock_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    url = f"sqlite:///{path}"
+    first = open_database(url)
+    with first.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (n INTEGER)")
+    open_database(url)
+    # A reader elsewhere that believes itself the last one would, as it goes, take the log away from under the first.
+    reading = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM kept').fetchone()[0]); c.close()"
+    )
+    for number in range(3):
+        with first.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO kept VALUES (1)")
+        seen = subprocess.run([sys.executable, "-c", reading, str(path)], capture_output=True, text=True, check=True).stdout
+        assert int(seen) == number + 1
