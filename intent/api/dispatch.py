@@ -6,10 +6,11 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from intent.api.envelope import site
 from intent.api.slots import Slots
+from intent.registry.following import Normalizes as NormalizerLike
 from intent.schema import CertificateStatus, Decision, Outcome, Reason, ReasonCode, Version
 from intent.vocabulary import UNKNOWN
 
@@ -23,34 +24,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("intent.api")
 T = TypeVar("T")
-
-
-class ExplanationLike(Protocol):
-    """A decision and the texts that it was read from."""
-
-    @property
-    def decision(self) -> Decision: ...  # noqa: D102 - the class says it
-    @property
-    def declared(self) -> str | None: ...  # noqa: D102 - the class says it
-    @property
-    def capability(self) -> str | None: ...  # noqa: D102 - the class says it
-    @property
-    def effect(self) -> str | None: ...  # noqa: D102 - the class says it
-    @property
-    def changes(self) -> Sequence[object]: ...  # noqa: D102 - the class says it
-
-
-class NormalizerLike(Protocol):
-    """The classifier, as the service needs it: thread-safe, and bound by the processor."""
-
-    @property
-    def vocabulary(self) -> Vocabulary: ...  # noqa: D102 - the class says it
-    @property
-    def card(self) -> Mapping[str, object]: ...  # noqa: D102 - the class says it
-    def normalize(self, call: ToolCall) -> Decision: ...  # noqa: D102 - the class says it
-    def normalize_json(self, data: object) -> Decision: ...  # noqa: D102 - the class says it
-    def refuse(self, code: ReasonCode, message: str, id: str | None = None) -> Decision: ...  # noqa: A002, D102 - the contract's name
-    def explain(self, call: ToolCall) -> ExplanationLike: ...  # noqa: D102 - the class says it
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _WARMING = (
 
 
 class Explains(Protocol):
-    """See `intent.api.dispatch.ExplanationLike`."""
+    """A decision and the texts that it was read from."""
 
     @property
     def decision(self) -> Decision: ...  # noqa: D102 - the class says it
@@ -41,7 +41,7 @@ class Explains(Protocol):
 
 
 class Normalizes(Protocol):
-    """A model at work, as the service needs it."""
+    """A model at work, as the service needs it: thread-safe, and bound by the processor."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...  # noqa: D102 - the class says it

@@ -20,7 +20,7 @@ from intent.workbench.streams import is_blind, shown
 
 if TYPE_CHECKING:
     from intent.api.console.pages import Desk, Neighbour
-    from intent.api.dispatch import ExplanationLike
+    from intent.registry.following import Explains as ExplanationLike
 
 _MAX_CALL_BYTES = 1 << 24
 _MAX_TEXT_BYTES = 1 << 18

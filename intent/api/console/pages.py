@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from starlette.requests import Request
 
-    from intent.api.dispatch import ExplanationLike
+    from intent.registry.following import Explains as ExplanationLike
     from intent.schema import ToolCall
     from intent.vocabulary import Vocabulary
     from intent.workbench.server_import import Imports
