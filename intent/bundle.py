@@ -1,8 +1,9 @@
 """A model on disk: a directory that is verified, every file of it, before anything is constructed from it.
 
-Format 1 holds ``manifest.json`` and beside it exactly the files that it lists: ``vocabulary.json``, ``encoder.onnx``,
-``tokenizer.json``, ``arrays.npz`` (plain arrays; pickled objects are refused), and ``certificate.json`` where one was issued. To change the
-format, raise ``FORMAT`` and keep a reader for the old one.
+Format 2 holds ``manifest.json`` and beside it exactly the files that it lists: ``vocabulary.json``, ``encoder.onnx``,
+``tokenizer.json``, ``arrays.npz`` (plain arrays; pickled objects are refused), and ``certificate.json`` where one was issued. Format 1 had
+no doubts among its arrays; it is read with those that the code had then. To change the format, raise ``FORMAT`` and keep a reader for the
+old ones.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from intent.certificate.certificate import Certificate, digest_of
 from intent.certificate.certificate import read as read_certificate
-from intent.classify.model import Model
+from intent.classify.model import Doubts, Model
 from intent.embedding.base import Encoder
 from intent.embedding.cache import CachedEncoder
 from intent.embedding.onnx import ENCODER_FILE, TOKENIZER_FILE, OnnxEncoder
@@ -29,13 +30,14 @@ from intent.schema import Version
 from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocabulary.json"
 ARRAYS_FILE = "arrays.npz"
 CERTIFICATE_FILE = "certificate.json"
 FILES = (ARRAYS_FILE, ENCODER_FILE, TOKENIZER_FILE, VOCABULARY_FILE)
 _MAX_MANIFEST_BYTES = 4 << 20
+_DOUBTS_OF_FORMAT_1 = Doubts(later_piece=0.9, piece=0.5, sentence=0.7, text=0.6)
 
 T = TypeVar("T")
 
@@ -128,8 +130,8 @@ def verify(directory: Path) -> tuple[Manifest, str]:
         raise BundleCorrupt(f"{directory / MANIFEST_FILE} must fit its form: {error}") from error
     except ValidationError as error:
         raise BundleCorrupt(f"{directory / MANIFEST_FILE} must fit its form: {': '.join(first_fault(error, 'it'))}") from error
-    if manifest.format != FORMAT:
-        raise BundleCorrupt(f"the bundle's format must be {FORMAT}, got {manifest.format}")
+    if not 1 <= manifest.format <= FORMAT:
+        raise BundleCorrupt(f"the bundle's format must be 1 to {FORMAT}, got {manifest.format}")
     present = {p.name for p in directory.iterdir()} - {MANIFEST_FILE}
     if present != set(manifest.files) or present - {CERTIFICATE_FILE} != set(FILES):
         raise BundleCorrupt(f"{directory} must hold {', '.join(FILES)} and nothing else, got {', '.join(sorted(present)) or 'nothing'}")
@@ -150,9 +152,10 @@ def load(directory: Path, *, threads: int = 1, cache: Path | None = None) -> Bun
         raise BundleCorrupt(f"the vocabulary must have digest {manifest.vocabulary.digest}, got {vocabulary.digest}")
     try:
         with np.load(io.BytesIO((directory / ARRAYS_FILE).read_bytes()), allow_pickle=False) as arrays:
-            model = _built(Model, "", dict(arrays))
+            added = _flattened(_DOUBTS_OF_FORMAT_1, "doubts") if manifest.format == 1 else {}
+            model = _built(Model, "", {**added, **arrays})
     except (KeyError, ValueError) as error:
-        raise BundleCorrupt(f"{ARRAYS_FILE} must hold the arrays of format {FORMAT}: {error}") from error
+        raise BundleCorrupt(f"{ARRAYS_FILE} must hold the arrays of format {manifest.format}: {error}") from error
     _check_shapes(model, vocabulary)
     encoder = CachedEncoder(OnnxEncoder(directory, max_tokens=manifest.max_tokens, threads=threads), path=cache)
     return Bundle(manifest, digest, vocabulary, encoder, model, _certificate(directory, manifest))

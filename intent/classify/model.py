@@ -88,6 +88,28 @@ class EffectHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubts:
+    """From which calibrated probability on a part of a definition, read alone, counts against the reading of the whole.
+
+    They change what is forwarded, so they belong to the model and are certified with it.
+
+    Attributes
+    ----------
+    later_piece
+        A later piece of a long text that says more replaces the reading.
+    piece, sentence
+        A later piece, or a sentence of a long text, that says one of the most consequential intents makes the reading doubtful.
+    text
+        The same of the description without the name, as the lexical half alone reads it: a name may be lent.
+    """
+
+    later_piece: float = 0.9
+    piece: float = 0.5
+    sentence: float = 0.7
+    text: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """Everything that training fitted.
 
@@ -105,6 +127,8 @@ class Model:
         Over the embedding of name and text.
     thresholds
         Least calibrated probability at which an intent is forwarded, float64 of shape (n_intents,); above 1 means never.
+    doubts
+        When a part of a definition counts against the whole.
     """
 
     capability: SoftmaxEnsemble
@@ -113,3 +137,4 @@ class Model:
     declared: SigmoidEnsemble
     novelty: Novelty
     thresholds: Doubles
+    doubts: Doubts

@@ -29,11 +29,6 @@ from intent.text import CanonicalText, Change
 from intent.views import Capability, EffectView
 from intent.vocabulary import Vocabulary
 
-LATER_PIECE_AT_LEAST = 0.9
-DOUBTED_PIECE_AT_LEAST = 0.5
-# On real tools of servers that did not train, this doubts one read in two hundred, and halves what passes under a lent name.
-DOUBTED_TEXT_AT_LEAST = 0.6
-DOUBTED_SENTENCE_AT_LEAST = 0.7
 MOST_SENTENCES = 96
 POLYMORPHIC_AT_LEAST = 0.5
 
@@ -129,13 +124,13 @@ class Reader:
     def _most_privileged(self, before: Doubles, heard: Doubles) -> Doubles:
         """A later piece of a long text counts where it surely says more than the pieces before it."""
         old, new = (self._vocabulary.labels[int(p.argmax())] for p in (before, heard))
-        sure = float(heard.max()) >= LATER_PIECE_AT_LEAST
+        sure = float(heard.max()) >= self._model.doubts.later_piece
         return heard if sure and old != new and self._vocabulary.at_most(old, new) else before
 
     def _says_more(self, heard: Doubles) -> bool:
         """Whether a piece alone reads as one of the most consequential intents, though not surely."""
         word = self._vocabulary.labels[int(heard.argmax())]
-        return word in self._vocabulary.top and float(heard.max()) >= DOUBTED_PIECE_AT_LEAST
+        return word in self._vocabulary.top and float(heard.max()) >= self._model.doubts.piece
 
     def _text_says_more(self, description: str) -> bool:
         """Whether the words of the description, without the name, read as one of the most consequential intents: a name may be lent."""
@@ -143,7 +138,7 @@ class Reader:
             return False
         told = self._model.capability.told(capability_counts("", description, ""))
         top = sum(float(told[k]) for k, word in enumerate(self._vocabulary.labels) if word in self._vocabulary.top)
-        return top >= DOUBTED_TEXT_AT_LEAST
+        return top >= self._model.doubts.text
 
     def _sentence_says_more(self, name: str, description: str, named: Floats) -> bool:
         """Whether one sentence of a long text reads as one of the most consequential intents: the mean over the whole drowns it.
@@ -156,7 +151,7 @@ class Reader:
         for sentence, embedding in zip(sentences, self._encoder.encode([f"{name}. {s}" for s in sentences]), strict=True):
             heard = self._model.capability.probabilities(np.concatenate([embedding, named]), capability_counts(name, sentence, ""))
             word = self._vocabulary.labels[int(heard.argmax())]
-            if word in self._vocabulary.top and float(heard.max()) >= DOUBTED_SENTENCE_AT_LEAST:
+            if word in self._vocabulary.top and float(heard.max()) >= self._model.doubts.sentence:
                 return True
         return False
 

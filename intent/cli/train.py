@@ -44,7 +44,7 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         Path | None,
         typer.Option(metavar="DIRECTORY", help="Keep the encoder of this model and fit the heads anew: a minute, and no torch."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split and of fine-tuning; that of --encoder, else 5, if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split and of fine-tuning; that of --encoder, else the one set, if not given.")] = None,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="What earlier certificates spent on these rows; kept up.")] = None,
     spend: Annotated[
         float | None, typer.Option(min=0, max=1, help="How much of delta = 5% this certificate uses; all if not given.")

@@ -63,7 +63,7 @@ class Schedule:
     patience: int = 3
     half: bool = True
     runs: int = 1
-    seed: int = 5
+    seed: int = 14
 
     def to_dict(self) -> dict[str, float | int]:
         """JSON form."""

@@ -89,7 +89,7 @@ def fit(
     capability = _tempered(capability, features, acceptable(aside, vocabulary.labels))
     novelty = fit_novelty(tools.dense, features.dense, encoder.dimensions, recipe.novel_quantile)
     least = [recipe.least_probability if word in vocabulary.top else recipe.least_read_probability for word in vocabulary.ids]
-    return Model(capability, polymorphic, effect, declared, novelty, np.array(least))
+    return Model(capability, polymorphic, effect, declared, novelty, np.array(least), recipe.doubts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,17 @@ class Shares:
         The same of rows that were written for training.
     spent
         Seeds of earlier draws. What they gave to certification was looked at, so it trains now, and certifies nothing again.
+    spent_certify, own_spent_certify
+        The shares that those draws gave to certification.
     """
 
     tune: float = 0.10
-    certify: float = 0.22
+    certify: float = 0.25
     own_tune: float = 0.06
-    own_certify: float = 0.25
+    own_certify: float = 0.30
     spent: tuple[int, ...] = (2, 4)
+    spent_certify: float = 0.22
+    own_spent_certify: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,11 @@ def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition
     rows = [row for source in sources for row in source.rows]
     own = {row.group for row in rows if row.source == OWN}
     real = {row.group for row in rows} - own
-    drawn = {group: _part(group, shares.own_certify, shares.own_tune, seed, shares.spent) for group in own}
-    drawn |= {group: _part(group, shares.certify, shares.tune, seed, shares.spent) for group in real}
+    again = {group for group in own if _was_looked_at(group, shares.spent, shares.own_spent_certify)}
+    again |= {group for group in real if _was_looked_at(group, shares.spent, shares.spent_certify)}
+    drawn = {group: _part(_draw(group, seed), shares.own_certify, shares.own_tune) for group in own}
+    drawn |= {group: _part(_draw(group, seed), shares.certify, shares.tune) for group in real}
+    drawn = {group: Part.TRAIN if part is Part.CERTIFY and group in again else part for group, part in drawn.items()}
     found = Partition(*(tuple(_rows_of(wanted, rows, drawn)) for wanted in Part))
     for name, chosen in zip(Part, (found.train, found.tune, found.certify), strict=True):
         if not any(row.label.intent for row in chosen):
@@ -78,10 +85,11 @@ def partition(sources: Sequence[Source], shares: Shares, seed: int) -> Partition
     return found
 
 
-def _part(group: str, certify: float, tune: float, seed: int, spent: Sequence[int]) -> Part:
-    drawn = _draw(group, seed)
-    if drawn < certify and any(_draw(group, earlier) < certify for earlier in spent if earlier != seed):
-        return Part.TRAIN
+def _was_looked_at(group: str, spent: Sequence[int], certify: float) -> bool:
+    return any(_draw(group, earlier) < certify for earlier in spent)
+
+
+def _part(drawn: float, certify: float, tune: float) -> Part:
     return Part.CERTIFY if drawn < certify else Part.TUNE if drawn < certify + tune else Part.TRAIN
 
 

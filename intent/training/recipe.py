@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from intent.classify.model import Doubts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Recipe:
         Share of the tools that tune which novelty may deny.
     declared_at_least
         Least probability that a request covers a call of the highest privilege.
+    doubts
+        When a part of a definition counts against the whole. Chosen on rows that tune.
     """
 
     dense_c: float = 0.2
@@ -35,4 +39,5 @@ class Recipe:
     least_read_probability: float = 0.8
     novel_quantile: float = 0.01
     declared_at_least: float = 0.05
-    seed: int = 5
+    doubts: Doubts = field(default_factory=lambda: Doubts(text=0.8, sentence=0.85))
+    seed: int = 14

@@ -8,7 +8,7 @@ import numpy as np
 
 from intent.classify.head import DenseHead, LexicalHead
 from intent.classify.lexical import Lexicon, hashed
-from intent.classify.model import EffectHead, Model, SigmoidEnsemble, SoftmaxEnsemble
+from intent.classify.model import Doubts, EffectHead, Model, SigmoidEnsemble, SoftmaxEnsemble
 from intent.classify.novelty import Novelty
 from intent.vocabulary import Vocabulary, default_path
 
@@ -35,9 +35,10 @@ def worded_model(
     polymorphic: bool = False,
     novelty: Novelty | None = None,
     thresholds: float = 0.6,
+    doubts: Doubts | None = None,
 ) -> Model:
     """A model of lexical heads alone; a tool or an argument of which nothing is known is the rest label."""
-    labels, intents = VOCABULARY.labels, VOCABULARY.ids
+    labels, intents = vocabulary.labels, vocabulary.ids
     rest = [0.0] * len(intents) + [3.0]
     arguments = [5.0 if polymorphic else -5.0]
     return Model(
@@ -53,6 +54,7 @@ def worded_model(
         ),
         novelty=novelty or Novelty(np.empty((0, DIMENSIONS), np.float16), -1.0),
         thresholds=np.full(len(intents), thresholds),
+        doubts=doubts or Doubts(),
     )
 
 

@@ -156,7 +156,7 @@ def test_a_manifest_that_does_not_fit_its_form_is_refused(directory, untouched, 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"format": 2}, "format must be 1, got 2"),
+        ({"format": 3}, "format must be 1 to 2, got 3"),
         ({"max_tokens": 4}, "max_tokens"),
         ({"declared_at_least": 1.5}, "declared_at_least"),
         ({"more": 1}, "more"),
@@ -186,7 +186,7 @@ def test_pickled_arrays_are_refused_even_where_the_digests_fit(directory):
     whole["thresholds"] = np.array([_Bomb()] * 4, dtype=object)
     np.savez_compressed(directory / ARRAYS_FILE, allow_pickle=True, **whole)
     _sealed(directory)
-    with pytest.raises(BundleCorrupt, match="arrays of format 1"):
+    with pytest.raises(BundleCorrupt, match="arrays of format 2"):
         load(directory)
 
 

@@ -58,7 +58,7 @@ def test_another_seed_draws_anew(tmp_path, rows):
 
 
 def test_shares_of_the_groups_are_kept(tmp_path, rows):
-    shares = Shares(tune=0.10, certify=0.17, own_tune=0.06, own_certify=0.25)
+    shares = Shares(tune=0.10, certify=0.17, own_tune=0.06, own_certify=0.25, spent=())
     sides = _side(partition(_sources(tmp_path, rows), shares, 2))
     for prefix, groups, tune, certify in (("server", 600, 0.10, 0.17), ("own", 300, 0.06, 0.25)):
         counted = Counter(part for group, part in sides.items() if group.startswith(prefix))
@@ -88,9 +88,19 @@ def test_a_part_without_rows_is_refused(tmp_path, rows, shares):
 
 
 def test_what_an_earlier_draw_certified_with_trains_and_certifies_nothing_again(tmp_path, rows):
-    never, spent = Shares(spent=()), Shares(spent=(2,))
+    never = Shares(certify=0.22, own_certify=0.25, spent=())
+    spent = replace(never, spent=(2,), spent_certify=0.22, own_spent_certify=0.25)
     earlier = {group for group, part in _side(partition(_sources(tmp_path, rows), never, 2)).items() if part is Part.CERTIFY}
     drawn_anew = {group for group, part in _side(partition(_sources(tmp_path, rows), never, 3)).items() if part is Part.CERTIFY}
     sides = _side(partition(_sources(tmp_path, rows), spent, 3))
     assert {group for group, part in sides.items() if part is Part.CERTIFY} == drawn_anew - earlier
     assert all(sides[group] is Part.TRAIN for group in drawn_anew & earlier)
+
+
+def test_a_larger_share_later_does_not_widen_what_an_earlier_draw_certified_with(tmp_path, rows):
+    never = Shares(certify=0.22, own_certify=0.25, spent=())
+    earlier = {group for group, part in _side(partition(_sources(tmp_path, rows), never, 2)).items() if part is Part.CERTIFY}
+    larger = replace(never, certify=0.4, own_certify=0.4)
+    drawn_anew = {group for group, part in _side(partition(_sources(tmp_path, rows), larger, 3)).items() if part is Part.CERTIFY}
+    sides = _side(partition(_sources(tmp_path, rows), replace(larger, spent=(2,)), 3))
+    assert {group for group, part in sides.items() if part is Part.CERTIFY} == drawn_anew - earlier
