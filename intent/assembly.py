@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from intent.schema import ToolCall
 from intent.settings import Settings
 from intent.telemetry import Unwatched, Watch, observed
 from intent.views import tool_digest
+from intent.vocabulary import Vocabulary
 
 DATABASE, SIGNING_KEY, HMAC_KEY, WITNESS = "audit.db", "audit-signing.pem", "audit-hmac.key", "audit.checkpoints"
 
@@ -74,14 +76,14 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
         If any part cannot be built: policies that do not pass their cases, a database or a key that cannot be used.
     """
     watching = watch or Unwatched()
-    engine = _engine(settings, watching)
+    engine = _engine(settings, normalizer.vocabulary, watching)
     state = state_directory(settings)
     durable = Durability(settings.audit_durable.upper())
     url = database_url(settings)
     # A server's database has no file to stand beside, and a call must be denied before its deadline, not after.
     witness, timeout_s = witness_path(url) or state / WITNESS, settings.deadline_s / 4
     signing = signer(state / SIGNING_KEY)
-    store = AuditStore.open(url, signing, witness=witness, durable=durable, timeout_s=timeout_s)
+    store = AuditStore.open(url, signing, witness=witness, durable=durable, timeout_s=timeout_s, witness_bytes=settings.audit_witness_bytes)
     ended = SqlRevocations(store.engine)
     parts = Parts(
         normalizer=normalizer,
@@ -89,7 +91,7 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
         journal=store,
         record_call=partial(_recorded, hmac_key(state / HMAC_KEY), settings.audit_raw),
         sensitivity=SensitivityRules.load(settings.sensitivity).of,
-        verifier=delegations(settings, normalizer.vocabulary.ids, ended),
+        verifier=delegations(settings, lambda: normalizer.vocabulary.ids, ended),
         ended=ended,
         require_delegation=settings.require_delegation,
     )
@@ -97,7 +99,7 @@ def assemble(settings: Settings, normalizer: Normalizes, watch: Watch | None = N
     return Assembly(DecisionPoint(observed(parts, watching)), store, policies, signing.public, witness)
 
 
-def delegations(settings: Settings, intents: tuple[str, ...], ended: Revocations) -> Delegations | None:
+def delegations(settings: Settings, intents: Callable[[], Iterable[str]], ended: Revocations) -> Delegations | None:
     """What issues and verifies tokens; None where no keys are set, and then every token is refused.
 
     Raises
@@ -117,9 +119,9 @@ def delegations(settings: Settings, intents: tuple[str, ...], ended: Revocations
     )
 
 
-def _engine(settings: Settings, watching: Watch) -> Engine:
+def _engine(settings: Settings, vocabulary: Vocabulary, watching: Watch) -> Engine:
     if settings.policy_engine == "local" or settings.policy_url is None:
-        engine = HotPolicySet(settings.policies, settings.policy_reload_s, time.monotonic)
+        engine = HotPolicySet(settings.policies, settings.policy_reload_s, time.monotonic, vocabulary)
         watching.follows(engine)
         return engine
     token = settings.policy_token.get_secret_value() if settings.policy_token else None

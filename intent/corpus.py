@@ -16,6 +16,8 @@ from intent.strict_json import loads
 from intent.vocabulary import Vocabulary
 
 MAX_ROW_BYTES = 4_000_000
+# Beside the code: what trains where nothing else is named.
+OWN_DATA = Path("data")
 
 Split = Literal["open", "held"]
 

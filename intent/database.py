@@ -194,6 +194,8 @@ def _postgresql(url: URL, timeout_s: float, pool_size: int) -> Engine:
         if idle_s > _IDLE_S:
             try:
                 engine.dialect.do_ping(connection)
+                # The driver has begun a transaction for it, in which whatever wants none would be lost.
+                connection.rollback()
             except (engine.dialect.loaded_dbapi.Error, OSError) as error:
                 raise DisconnectionError from error
 

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     audit_durable: Literal["normal", "full"] = Field(
         default="normal", description="What a record in SQLite outlives: the death of every process, or the loss of power too."
     )
+    audit_witness_bytes: int = Field(
+        default=1 << 24,
+        ge=1 << 16,
+        le=1 << 30,
+        description="Size from which the witness file of the audit is put aside and followed by another one, in bytes; all are verified.",
+    )
     delegation_keys: Path | None = Field(
         default=None, description="File of the keys that delegation tokens are signed with; unset, every token is refused."
     )

@@ -24,6 +24,7 @@ from intent.api.metrics import Metrics
 from intent.api.service import Service
 from intent.api.slots import Slots
 from intent.errors import IntentError
+from intent.registry.following import Following
 from intent.vocabulary import Vocabulary, default_path
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def create_app(settings: Settings, normalizer: NormalizerLike | None = None, dec
     ready, classifier = found is not None, _reviewed(settings, found, over) if found else Unavailable(Vocabulary.load(default_path()))
     metrics = Metrics()
     metrics.ready.set(ready)
-    assembly = None if decision_point else _assembly(settings, classifier, metrics)
+    assembly = None if decision_point else _assembly(settings, classifier, metrics, found)
     point = decision_point or (assembly.point if assembly else None)
     metrics.decides.set(point is not None)
     late = Late(lambda: _console(settings, app, assembly))
@@ -172,14 +173,19 @@ def _console(settings: Settings, app: FastAPI, assembly: Assembly | None) -> Bui
     return mounted(settings, app.state.service, assembly)
 
 
-def _assembly(settings: Settings, normalizer: NormalizerLike, metrics: Metrics) -> Assembly | None:
+def _assembly(settings: Settings, normalizer: NormalizerLike, metrics: Metrics, model: NormalizerLike | None) -> Assembly | None:
+    """The decision point; where ``model`` follows a registry, it goes over to other words only once the policies have admitted them."""
     try:
         # Here, because a missing library of one part must not keep the app from starting.
         from intent.assembly import assemble
 
-        return assemble(settings, normalizer, metrics)
+        assembly = assemble(settings, normalizer, metrics)
+        if isinstance(model, Following) and assembly.policies is not None:
+            model.guard(assembly.policies.admit)
     except IntentError as error:
         _log.error("no decision point: %s", error)
     except Exception as error:  # noqa: BLE001 - whatever is missing, the app starts, classifies, and denies every evaluation
         _log.error("no decision point: %s", site(error))
+    else:
+        return assembly
     return None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import httpx
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,24 +17,16 @@ from intent.api.envelope import site
 from intent.api.exchange import ExchangeUnavailableError, Grant, Operation, TokenExchange
 from intent.api.problems import ProblemCode, ProblemError
 from intent.api.service import service_of
-from intent.api.slots import Slots
 from intent.api.specification import REVOKE_BODY, TOKEN_BODY, problem_responses
+from intent.api.token_endpoint import TokenEndpoint
 from intent.api.token_request import Form, TokenError, TokenErrorCode, TokenRequest, TokenType, form_of, one
-from intent.decision_point.point import DecisionPoint
-from intent.delegation.discovery import ProviderKeys
-from intent.delegation.identity import Identities
-from intent.delegation.token import Delegations
 
 if TYPE_CHECKING:
-    from intent.api.evaluations import Decides
     from intent.settings import Settings
 
 TOKEN, REVOKE, JWKS = "/v1/delegation/token", "/v1/delegation/revoke", "/v1/delegation/jwks"
 MOST_FORM_BYTES = 1 << 17
 FORM = "application/x-www-form-urlencoded"
-_AT_ONCE = 4
-_DEADLINE_S = 10.0  # longer than the provider's two documents may take
-_PROVIDER_STEP_S, _PROVIDER_DOCUMENT_S = 2.0, 3.0
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _UNAVAILABLE, _OVER = "unavailable", "over"
 _log = logging.getLogger("intent.api")
@@ -65,34 +55,6 @@ class TokenErrorAnswer(BaseModel):
 
     error: TokenErrorCode
     error_description: str = Field(description="What must be otherwise; never a part of the input.")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenEndpoint:
-    """The exchange, and the threads that it may block."""
-
-    exchange: TokenExchange
-    slots: Slots
-
-    @classmethod
-    def of(cls, settings: Settings, point: Decides | None) -> TokenEndpoint | None:
-        """What gives the tokens that a decision point verifies; None where it verifies none."""
-        if not isinstance(point, DecisionPoint) or not isinstance(point.parts.verifier, Delegations):
-            return None
-        exchange = TokenExchange(
-            point.parts.verifier, identities_of(settings), point.parts.journal, session_s=settings.delegation_session_s
-        )
-        return cls(exchange, Slots(_AT_ONCE, settings.queue_timeout_s, _DEADLINE_S))
-
-
-def identities_of(settings: Settings) -> Identities | None:
-    """What verifies the tokens of the provider that is set; it is first asked when the first token comes."""
-    if settings.oidc_issuer is None or settings.oidc_audience is None:
-        return None
-    # Keys are fetched seldom, so no connection is kept for them.
-    client = httpx.Client(timeout=_PROVIDER_STEP_S, limits=httpx.Limits(max_keepalive_connections=0))
-    keys = ProviderKeys(settings.oidc_issuer, client, deadline_s=_PROVIDER_DOCUMENT_S)
-    return Identities(keys, issuer=settings.oidc_issuer, audience=settings.oidc_audience)
 
 
 _PROBLEMS = (

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from intent.api.console.late import Late
-    from intent.api.delegation import TokenEndpoint
     from intent.api.dispatch import Dispatch, NormalizerLike
     from intent.api.evaluations import Evaluations
     from intent.api.metrics import Metrics
+    from intent.api.token_endpoint import TokenEndpoint
     from intent.settings import Settings
 
 

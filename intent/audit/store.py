@@ -22,7 +22,7 @@ from intent.audit.event import Event, EventKind
 from intent.audit.journal import Receipt, SessionHistory
 from intent.audit.merkle import Frontier
 from intent.audit.tables import CHECKPOINTS, EVENTS, HEAD
-from intent.audit.witness import Witness
+from intent.audit.witness import FILE_BYTES, Witness
 from intent.database import Durability, cause, file_of, only_here, open_database, writing
 from intent.errors import AuditError, StoreError
 
@@ -135,8 +135,9 @@ class AuditStore:
         former: Sequence[Ed25519PublicKey] = (),
         durable: Durability = Durability.NORMAL,
         timeout_s: float = 5.0,
+        witness_bytes: int = FILE_BYTES,
     ) -> AuditStore:
-        """Open a database with its witness file; by default that is `witness_path`.
+        """Open a database with its witness file, which is full from ``witness_bytes`` on; by default that is `witness_path`.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class AuditStore:
         engine = open_database(url, durable=durable, timeout_s=timeout_s)
         try:
             path = witness or witness_path(url)
-            file = Witness(path, durable=durable is Durability.FULL) if path else None
+            file = Witness(path, durable=durable is Durability.FULL, file_bytes=witness_bytes) if path else None
             return cls(engine, signer, witness=file, former=former, timeout_s=2 * timeout_s)
         except StoreError:
             engine.dispose()

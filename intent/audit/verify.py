@@ -17,10 +17,11 @@ from intent.audit.encoding import MAX_EVENT_BYTES, columns
 from intent.audit.export import FORMAT, header, trailer
 from intent.audit.fault import Fault, FaultKind, Verification
 from intent.audit.merkle import Frontier
+from intent.audit.rotation import broken, parts
 from intent.audit.store import CHECKPOINT_EVERY
 from intent.audit.tables import CHECKPOINTS, EVENTS, HEAD
 from intent.audit.walk import Claims, Link, Walk
-from intent.audit.witness import note_of, witnessed
+from intent.audit.witness import note_of
 from intent.database import cause, snapshot
 from intent.errors import AuditError
 
@@ -41,7 +42,7 @@ def verify_store(
     keys
         Public keys that may have signed.
     witnesses
-        Files of checkpoints that were held outside of the database. Without one, a log that was put back whole to an earlier state with
+        Files of checkpoints that were held outside of the database, each with the full ones beside it. Without one, a log that was put back whole to an earlier state with
         its own earlier head cannot be told from one that never went on.
     origin
         Name that the log must have; None for the one that it says.
@@ -89,12 +90,18 @@ def verify_export(
 
 def _witnesses(claims: Claims, witnesses: Sequence[Path], keys: Sequence[Ed25519PublicKey]) -> int | None:
     reached: int | None = None
-    for path in witnesses:
-        for place, line in enumerate(witnessed(path), start=1):
-            note = note_of(line[:-1]) if line.endswith(b"\n") else None
-            found = claims.add(note, f"line {place} of {path.name}", keys)
-            if found is not None:
-                reached = max(reached or 0, found.size)
+
+    def take(name: str, place: int, line: bytes) -> None:
+        nonlocal reached
+        note = note_of(line[:-1]) if line.endswith(b"\n") else None
+        found = claims.add(note, f"line {place} of {name}", keys)
+        if found is not None:
+            reached = max(reached or 0, found.size)
+
+    read = [parts(path, take) for path in dict.fromkeys(witnesses)]
+    everything = {part.digest for found in read for part in found}
+    for found in read:
+        claims.faults.extend(broken(found, everything - {part.digest for part in found}))
     return reached
 
 

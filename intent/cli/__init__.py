@@ -10,6 +10,7 @@ from intent import __version__
 from intent.cli import (
     account,
     audit,
+    catalogue,
     certificate,
     delegation,
     evaluate,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for command in (normalize, serve, harvest, evaluate, replay, train, certificate, monitor):
     app.command(command.NAME, epilog=command.EXAMPLES)(command.run)
-for group in (gateway, policy, delegation, audit, label, vocabulary, model, account):
+for group in (gateway, policy, delegation, audit, label, catalogue, vocabulary, model, account):
     app.add_typer(group.app, name=group.NAME)
 
 

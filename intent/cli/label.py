@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from intent.cli.desk import StoreOption, VocabularyOption, actor_of, opened, words_of
 from intent.cli.terminal import JsonOption, cell, emit, grid, say, show
 from intent.errors import WorkbenchError
-from intent.vocabulary import Vocabulary, default_path
 
 if TYPE_CHECKING:
+    from intent.vocabulary import Vocabulary
     from intent.workbench.agreement import Interval
     from intent.workbench.interchange.records import Read
-    from intent.workbench.records import Actor, Item
+    from intent.workbench.records import Item
     from intent.workbench.store import WorkbenchStore
 
 NAME = "label"
@@ -39,10 +37,6 @@ You are who the operating system says you are. Where the store has accounts, you
 may do; a store without any is yours alone.
 """
 
-StoreOption = Annotated[str | None, typer.Option("--store", metavar="URL", help="Database; that of the settings if not given.")]
-VocabularyOption = Annotated[
-    Path | None, typer.Option("--vocabulary", metavar="FILE", help="The words; the last release in the store, or the shipped ones.")
-]
 ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help="Its name, or enough of the beginning of it.")]
 Form = Literal["jsonl", "csv", "label-studio", "rows", "audit"]
 
@@ -52,7 +46,7 @@ app = typer.Typer(help=HELP, epilog=EXAMPLES, no_args_is_help=True, rich_markup_
 @app.command("next")
 def next_item(store: StoreOption = None, count: Annotated[int, typer.Option(min=1, max=1000)] = 1, as_json: JsonOption = False) -> None:
     """Show what to label next: what waits for a second person, then what nobody labelled, the most useful first."""
-    with _opened(store) as kept:
+    with opened(store) as kept:
         for item in _queue(kept, count):
             _show(item, as_json=as_json)
 
@@ -84,8 +78,8 @@ def skip(item: ItemArgument, store: StoreOption = None, vocabulary: VocabularyOp
 @app.command("undo")
 def undo(store: StoreOption = None, vocabulary: VocabularyOption = None) -> None:
     """Take back your last label or skip, or the last batch of them."""
-    with _opened(store) as kept:
-        undone = kept.undo(_actor(kept), _words(kept, vocabulary))
+    with opened(store) as kept:
+        undone = kept.undo(actor_of(kept), words_of(kept, vocabulary))
     say(f"{len(undone)} taken back" if undone else "there is nothing to take back")
 
 
@@ -94,11 +88,11 @@ def show_item(item: ItemArgument, store: StoreOption = None, vocabulary: Vocabul
     """Show an item, where it stands, and everything that was done to it; of the blind audit stream only what you did yourself."""
     from intent.workbench.streams import is_blind
 
-    with _opened(store) as kept:
+    with opened(store) as kept:
         found = _item(kept, item)
-        me = _actor(kept).name
+        me = actor_of(kept).name
         acts = [act for act in kept.labels_of(found.id) if act.by == me or not is_blind(found)]
-        verdict = None if is_blind(found) else kept.verdict(found.id, _words(kept, vocabulary))
+        verdict = None if is_blind(found) else kept.verdict(found.id, words_of(kept, vocabulary))
     _show(found, as_json=as_json)
     if as_json:
         told = {"verdict": verdict and verdict.model_dump(mode="json"), "acts": [act.model_dump(mode="json") for act in acts]}
@@ -123,8 +117,8 @@ def import_file(
     from intent.workbench.interchange.records import keep
 
     found = _read(file, text, group_by, group)
-    with _opened(store) as kept:
-        done = keep(kept, _actor(kept), _words(kept, vocabulary), found)
+    with opened(store) as kept:
+        done = keep(kept, actor_of(kept), words_of(kept, vocabulary), found)
     for fault in done.faults:
         say(f"left out: {fault}")
     say(f"{done.items} new items, {done.labels} labels, {len(done.faults)} left out")
@@ -137,9 +131,9 @@ def export(
     vocabulary: VocabularyOption = None,
 ) -> None:
     """Write labelled items to standard output."""
-    with _opened(store) as kept:
-        _actor(kept)
-        for piece in _exported(kept, _words(kept, vocabulary), form):
+    with opened(store) as kept:
+        actor_of(kept)
+        for piece in _exported(kept, words_of(kept, vocabulary), form):
             emit(piece)
 
 
@@ -158,8 +152,8 @@ def show_agreement(
 
     from intent.workbench.agreement import agreement
 
-    with _opened(store) as kept:
-        said = [{name: one.intent for name, one in held.items()} for _, held in kept.opinions(_words(kept, vocabulary))]
+    with opened(store) as kept:
+        said = [{name: one.intent for name, one in held.items()} for _, held in kept.opinions(words_of(kept, vocabulary))]
     found = agreement(said, np.random.default_rng(seed), resamples)
     if as_json:
         emit(json.dumps(asdict(found)).encode() + b"\n")
@@ -181,64 +175,20 @@ def show_suspicious(
     """Show the labels that fit least to those of like items; a reason to look again, no more."""
     from dataclasses import asdict
 
-    from intent.workbench.suspicious import decoded, out_of_fold, suspicions
+    from intent.workbench.suspicious import look
 
-    with _opened(store) as kept:
-        words = _words(kept, vocabulary)
-        rows = [(one, state) for one in kept.judged(words) if one.verdict.intent and (state := kept.state(one.item.id))]
-    embedded = [(one, state.embedding) for one, state in rows if state.embedding is not None]
-    if len(embedded) < len(rows):
-        say(f"{len(rows) - len(embedded)} labels are left out: nobody embedded their items yet")
-    if not embedded:
-        raise WorkbenchError("there must be labelled items with embeddings")
-    labels, groups = [one.verdict.intent for one, _ in embedded], [one.item.group for one, _ in embedded]
-    probabilities = out_of_fold(decoded([vector for _, vector in embedded]), labels, groups, words.labels)
+    with opened(store) as kept:
+        seen = look(kept, words_of(kept, vocabulary))
+    if seen.left_out:
+        say(f"{seen.left_out} labels are left out: nobody embedded their items yet")
     table = grid("item", "label", "likelier", "margin", "issue")
-    for one in suspicions([judged.item.id for judged, _ in embedded], labels, probabilities, words.labels)[:count]:
+    for one in seen.found[:count]:
         if as_json:
             emit(json.dumps(asdict(one)).encode() + b"\n")
         else:
             table.add_row(*map(cell, (one.item[:12], one.label, one.likelier, f"{one.margin:.3f}", "yes" if one.is_issue else "")))
     if not as_json:
         show(table)
-
-
-@contextmanager
-def _opened(url: str | None) -> Generator[WorkbenchStore]:
-    from intent.database import open_database
-    from intent.workbench.store import WorkbenchStore
-
-    engine = open_database(url or _url_of_settings())
-    try:
-        yield WorkbenchStore(engine)
-    finally:
-        engine.dispose()
-
-
-def _url_of_settings() -> str:
-    from intent.assembly import DATABASE, state_directory
-    from intent.settings import Settings
-
-    settings = Settings()
-    return settings.database.get_secret_value() if settings.database else f"sqlite:///{(state_directory(settings) / DATABASE).resolve()}"
-
-
-def _actor(store: WorkbenchStore) -> Actor:
-    """The user of the operating system, who cannot be another one by an environment variable."""
-    from intent.workbench.records import Actor, Role
-
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError as error:
-        raise WorkbenchError("the operating system must know who you are") from error
-    return store.actor(name) if store.account_names() else Actor(name=name, role=Role.ADMIN)
-
-
-def _words(store: WorkbenchStore, path: Path | None) -> Vocabulary:
-    from intent.workbench.vocabularies import parsed
-
-    released = None if path else store.released_vocabulary()
-    return parsed(released) if released else Vocabulary.load(path or default_path())
 
 
 def _item(store: WorkbenchStore, name: str) -> Item:
@@ -252,9 +202,9 @@ def _act(url: str | None, path: Path | None, name: str, judgement: Any) -> None:
     from intent.workbench.labels import Act
     from intent.workbench.streams import is_blind
 
-    with _opened(url) as store:
-        words, item = _words(store, path), _item(store, name)
-        store.act(_actor(store), words, [Act(item.id, judgement)])
+    with opened(url) as store:
+        words, item = words_of(store, path), _item(store, name)
+        store.act(actor_of(store), words, [Act(item.id, judgement)])
         verdict = store.verdict(item.id, words)
     say("noted" if is_blind(item) else f"{verdict.standing} {verdict.intent}".strip())
 
@@ -263,7 +213,7 @@ def _queue(store: WorkbenchStore, count: int) -> Iterator[Item]:
     """What the console shows in its three lists, one after the other, leaving out what this person had their say on."""
     from intent.workbench.browsing import Filters, Pile, browse
 
-    left, me = count, _actor(store)
+    left, me = count, actor_of(store)
     for pile in (Pile.AUDIT, Pile.SECOND, Pile.PICKED):
         after: tuple[float, str] | None = None
         while left:
@@ -304,7 +254,8 @@ def _read(file: Path, text: str | None, group_by: str | None, group: str) -> Rea
 
 def _exported(store: WorkbenchStore, words: Vocabulary, form: Form) -> Iterator[bytes]:
     from intent.workbench.interchange import json_lines, label_studio, table
-    from intent.workbench.training_rows import audit_lines, training_rows
+    from intent.workbench.training_rows import training_rows
+    from intent.workbench.watching import audit_lines
 
     judged = store.judged(words)
     if form == "csv":
@@ -315,7 +266,7 @@ def _exported(store: WorkbenchStore, words: Vocabulary, form: Form) -> Iterator[
         return json_lines.written(judged)
     if form == "rows":
         return (_line(row) for row in training_rows(judged))
-    found = audit_lines(judged, store.audited_decisions(), words)
+    found = audit_lines(store, words)
     if found.missing:
         say(f"{found.missing} audited decisions are not judged yet")
     return (_line(row) for row in found.lines)

@@ -123,15 +123,27 @@ def promote(
     golden: GoldenOption,
     registry: RegistryOption = None,
     note: NoteOption = "",
+    uncertified: Annotated[
+        str,
+        typer.Option(
+            "--dangerously-without-certificate", metavar="WHY", help="Do without a certificate, and say why; kept with your name."
+        ),
+    ] = "",
     as_json: JsonOption = False,
     cache: CacheOption = None,
 ) -> None:
-    """Let a model serve, if it passes the gate; there is no way around the gate."""
+    """Let a model serve, if it passes the gate.
+
+    There is no way around the gate but for the certificate: a model without one forwards nothing, unless the service runs with
+    INTENT_DANGEROUSLY_FORWARD_UNCERTIFIED.
+    """
     opened, actor = _opened(registry), _actor()
     digest = _added(opened, model, actor)
     report = _judged(opened, opened.verify(digest), golden, cache)
     _show_report(report, as_json=as_json)
-    opened.promote(digest, actor, report, note)
+    opened.promote(digest, actor, report, note, uncertified=uncertified)
+    if uncertified and not report.passed:
+        say("WITHOUT A CERTIFICATE: it forwards nothing unless the service runs with INTENT_DANGEROUSLY_FORWARD_UNCERTIFIED")
     say(f"model {digest[:12]} serves; to go back: intent model roll-back")
 
 
@@ -214,16 +226,20 @@ def _digest(opened: Registry, prefix: str) -> str:
 
 def _judged(opened: Registry, candidate: Path, golden: list[Path], cache: Path | None) -> GateReport:
     from intent.bundle import load
+    from intent.policy.policy_set import PolicySet
     from intent.registry.promotion import Golden, judge
     from intent.settings import Settings
 
+    settings = Settings()
+    policies = PolicySet.load(settings.policies) if settings.policy_engine == "local" else None
     incumbent = opened.shelf.load(opened.shelf.current(), cache=cache)
     with progress("both models answer") as tick:
         return judge(
             load(candidate, cache=cache),
             incumbent,
             Golden.read(golden),
-            revocation=Settings().revocation,
+            revocation=settings.revocation,
+            admits=policies and policies.checked_engine,
             progress=lambda done, total: tick(done, total, "both models answer"),
         )
 

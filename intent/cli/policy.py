@@ -36,17 +36,28 @@ app = typer.Typer(
 
 
 @app.command("test")
-def check(path: PathArgument = None, as_json: JsonOption = False) -> None:
+def check(
+    path: PathArgument = None,
+    vocabulary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Words that calls will come in; one that no case is about must be denied.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Validate a policy set and run its cases."""
     from intent.policy.policy_set import PolicySet
+    from intent.vocabulary import Vocabulary
 
     found = PolicySet.load(path)
-    failures = found.check()
+    failures = found.check(vocabulary=Vocabulary.load(vocabulary) if vocabulary else None)
     if as_json:
         emit(_line({**_about(found), "failures": [{"case": failure.case, "why": failure.why} for failure in failures]}))
     elif failures:
         show(_failures(failures))
-    count = f"{len(found.cases) - len(failures)} of {len(found.cases)} cases pass" if found.cases else "no case"
+    names = {case.name for case in found.cases}
+    passed = len(names - {failure.case for failure in failures})
+    count = f"{passed} of {len(found.cases)} cases pass" if found.cases else "no case"
+    if unknown := [failure.case for failure in failures if found.cases and failure.case not in names]:
+        count += f"; let through unknown: {', '.join(unknown)}"
     say(f"policy set {found.digest[:12]}: {count}")
     raise typer.Exit(FAILED if failures else 0)
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import getpass
+import json
+import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from intent.cli.terminal import BundleOption, UncertifiedOption, progress, say, show
+from intent.cli.terminal import BundleOption, UncertifiedOption, emit, progress, say, show
 
 if TYPE_CHECKING:
     from intent.normalizer import Normalizer
-    from intent.policy.engine import Engine
+    from intent.replay.judge import Judge
     from intent.replay.record import Counted, Replay
     from intent.replay.source import Chosen, Source, Trust
 
 NAME = "replay"
 FAILED = 3
+_TICK_S = 1.0
 EXAMPLES = """Examples:
 
 \b
@@ -37,7 +42,10 @@ Exit codes: 0 done, 2 the command could not do its work, 3 a --fail-if came true
 
 
 def run(  # noqa: PLR0917 - each option of the command is a parameter
-    audit: Annotated[str, typer.Option("--audit", metavar="URL|FILE", help="Database of an audit, or an exported log.")],
+    audit: Annotated[
+        str | None,
+        typer.Option("--audit", metavar="URL|FILE", help="Database of an audit, or an exported log; that of the settings if not given."),
+    ] = None,
     policies: Annotated[
         Path | None, typer.Option("--policies", metavar="DIRECTORY", help="Policy set to decide by; the shipped one if not given.")
     ] = None,
@@ -56,6 +64,9 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         list[str] | None, typer.Option(metavar="EXPRESSION", help="A bound that must not be passed; repeat for more.")
     ] = None,
     uncertified: UncertifiedOption = False,
+    progress_json: Annotated[
+        bool, typer.Option("--progress-json", help="Tell progress as JSON Lines on standard output, and no tables.")
+    ] = False,
 ) -> None:
     """Decide recorded decisions anew, by other policies or as another model reads them.
 
@@ -67,6 +78,7 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
     from intent.evaluation.table import gate_table
     from intent.policy.policy_set import PolicySet
     from intent.replay.gate import judged
+    from intent.replay.judge import Judge
     from intent.replay.page import page
     from intent.replay.source import Chosen, Trust
 
@@ -76,11 +88,13 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         raise typer.BadParameter("reviewed tools are of use with a model alone", param_hint="--catalogue")
     conditions = [parse(expression) for expression in fail_if or ()]
     trust = Trust([public_key(path) for path in key or ()], list(witness or ()), unverified=unverified)
-    engine = PolicySet.load(policies).checked_engine()
-    found = _replayed(audit, trust, engine, _normalizer(bundle, catalogue, uncertified), Chosen(_utc(since), _utc(until), session, subject))
+    judge = Judge(PolicySet.load(policies).checked_engine(), _normalizer(bundle, catalogue, uncertified))
+    chosen = Chosen(_utc(since), _utc(until), session, subject)
+    found = _replayed(audit or _audit_of_settings(), trust, judge, chosen, to_machines=progress_json)
     gate = judged(found, conditions)
-    _tell(found)
-    if conditions:
+    if not progress_json:
+        _tell(found)
+    if conditions and not progress_json:
         show(gate_table(gate))
     if json_path:
         json_path.write_text(found.to_json(gate.to_dict() if conditions else None), "utf-8")
@@ -90,21 +104,45 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         raise typer.Exit(FAILED)
 
 
-def _replayed(audit: str, trust: Trust, engine: Engine, normalizer: Normalizer | None, chosen: Chosen) -> Replay:
-    from intent.replay.judge import Judge
+def _replayed(audit: str, trust: Trust, judge: Judge, chosen: Chosen, *, to_machines: bool) -> Replay:
     from intent.replay.record import Replay
     from intent.replay.run import replay
     from intent.replay.source import opened
 
-    judge = Judge(engine, normalizer)
     with opened(audit, trust) as source:
-        counted = _watched(source, lambda tick: replay(source.entries, judge, chosen, tick=tick))
+        work = partial(replay, source.entries, judge, chosen)
+        counted = _told_to_machines(source, work) if to_machines else _watched(source, work)
         return Replay(datetime.now(UTC), _user(), source.log, chosen.told(), judge.side, counted)
 
 
-def _watched(source: Source, work: Callable[[Callable[[int], None]], Counted]) -> Counted:
-    with progress("replaying") as tick:
-        return work(lambda done: tick(done, source.size, "replaying") if done % 100 == 0 else None)
+def _watched(source: Source, work: Callable[..., Counted]) -> Counted:
+    with progress("replaying") as bar:
+
+        def tick(done: int) -> None:
+            if done % 100 == 0:
+                bar(done, source.size, "replaying")
+
+        return work(tick=tick)
+
+
+def _told_to_machines(source: Source, work: Callable[..., Counted]) -> Counted:
+    """At most a line each second."""
+    told_s = -math.inf
+
+    def tick(done: int) -> None:
+        nonlocal told_s
+        if (now_s := time.monotonic()) - told_s >= _TICK_S:
+            told_s = now_s
+            emit(json.dumps({"message": "replaying", "step": done, "steps": source.size}).encode() + b"\n")
+
+    return work(tick=tick)
+
+
+def _audit_of_settings() -> str:
+    from intent.assembly import database_url
+    from intent.settings import Settings
+
+    return database_url(Settings())
 
 
 def _tell(found: Replay) -> None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intent.cli.terminal import CacheOption, Tick, emit, is_watched, progress, say
+from intent.corpus import OWN_DATA
 from intent.vocabulary import default_path
 
 if TYPE_CHECKING:
     from intent.training.train import Run
 
 NAME = "train"
-OWN_DATA = Path("data")
 SHARED_CORPUS = Path("../shared/corpus")
 _TICK_S = 1.0
 EXAMPLES = """Examples:
@@ -37,6 +37,9 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
     ] = None,
     output: Annotated[Path, typer.Option(metavar="DIRECTORY", help="Where the bundle goes.")] = Path("models/default"),
     vocabulary: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocabulary; the shipped one if not given.")] = None,
+    left_out: Annotated[
+        Path | None, typer.Option("--left-out", metavar="FILE", help="Rows not to use, as `intent vocabulary touched` prints them.")
+    ] = None,
     fine_tune: Annotated[bool, typer.Option("--finetune", help="Train the encoder too, which takes most of an hour on two cores.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(metavar="FILE", help="Where a stopped --finetune is taken up again.")] = None,
     runs: Annotated[int, typer.Option(min=1, max=8, help="Runs of --finetune whose weights are averaged; each takes as long as one.")] = 1,
@@ -44,7 +47,9 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         Path | None,
         typer.Option(metavar="DIRECTORY", help="Keep the encoder of this model and fit the heads anew: a minute, and no torch."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split and of fine-tuning; that of --encoder, else the one set, if not given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the split and of fine-tuning; that of --encoder, else the one set, if not given.")
+    ] = None,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="What earlier certificates spent on these rows; kept up.")] = None,
     spend: Annotated[
         float | None, typer.Option(min=0, max=1, help="How much of delta = 5% this certificate uses; all if not given.")
@@ -79,6 +84,7 @@ def run(  # noqa: PLR0917 - each option of the command is a parameter
         output=output,
         recipe=Recipe(seed=seed),
         shares=drawn[1] if drawn else Shares(),
+        left_out=left_out,
         fine_tune=Schedule(seed=seed, runs=runs) if fine_tune else None,
         encoder=encoder,
         certified=certify,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol, cast
@@ -54,9 +54,15 @@ class Circumstances:
     expires_at: datetime | None
     chain: Chain | None
 
-    def granted(self, intent: str, server: str, tool: str) -> DelegationFacts:
-        """The delegation, with whether it covers this word and this tool."""
-        return self.delegation if self.chain is None else replace(self.delegation, granted=self.chain.grants(intent, server, tool))
+    def granted(self, intent: str, words: Container[str], server: str, tool: str) -> DelegationFacts:
+        """The delegation, with whether it covers this word and this tool; one with a word that is none of ``words`` covers nothing.
+
+        The words may have changed since the token was verified: what counts are those that the call was read in.
+        """
+        if self.chain is None:
+            return self.delegation
+        known = all(word in words for word in self.chain.intents)
+        return replace(self.delegation, granted=known and self.chain.grants(intent, server, tool))
 
     def session_facts(self, history: SessionHistory, now: datetime, *, ended: bool) -> SessionFacts:
         """The session at this moment."""

@@ -182,7 +182,7 @@ class DecisionPoint:
         told = (request.resource.properties or {}).get("sensitivity")
         given = PolicyInput(
             principal=around.principal,
-            delegation=around.granted(decision.intent, server, tool),
+            delegation=around.granted(decision.intent, decision.probabilities, server, tool),
             judgement=judgement(decision),
             target=Target(tool, server, parts.sensitivity(server, tool, call.arguments or {}, told)),
             session=around.session_facts(history, self._now(), ended=ended),

@@ -47,7 +47,8 @@ class Delegations:
     now
         The clock, with a time zone.
     vocabulary_ids
-        The intents that may be delegated; a token with any other word is refused.
+        The intents that may be delegated; a token with any other word is refused. A function is asked each time: a model with other words may
+        come to serve.
     leeway_s
         How far another machine's clock may run ahead when it says when a token was issued. It never prolongs anything.
     max_depth
@@ -63,7 +64,7 @@ class Delegations:
         issuer: str,
         audience: str,
         revocations: Revocations,
-        vocabulary_ids: Iterable[str],
+        vocabulary_ids: Iterable[str] | Callable[[], Iterable[str]],
         now: Callable[[], datetime] = utc_now,
         leeway_s: int = 5,
         max_depth: int = 8,
@@ -75,7 +76,8 @@ class Delegations:
         self._issuer, self._audience = issuer, audience
         self._revocations = revocations
         self._clock = Clock(now)
-        self._words = frozenset(vocabulary_ids)
+        fixed = () if callable(vocabulary_ids) else frozenset(vocabulary_ids)
+        self._words: Callable[[], Iterable[str]] = vocabulary_ids if callable(vocabulary_ids) else lambda: fixed
         self._leeway_s = leeway_s
         self._max_depth, self._max_token_bytes = max_depth, max_token_bytes
 
@@ -202,7 +204,7 @@ class Delegations:
         begun = max(claims.session.iat, claims.iat, claims.nbf)
         refuse(begun > now + self._leeway_s, Fault.NOT_YET, "the session and the token must have begun")
         refuse(len(claims.ancestry) >= self._max_depth, Fault.DEPTH, f"a chain must have at most {self._max_depth} actors")
-        refuse(not set(claims.link.intents) <= self._words, Fault.SCOPE, "every intent must be one of the vocabulary")
+        refuse(not set(claims.link.intents) <= set(self._words()), Fault.SCOPE, "every intent must be one of the vocabulary")
         refuse_inconsistent(claims)
         refuse_wider(claims)
         self._refuse_revoked(claims.sid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -11,13 +10,13 @@ from intent.errors import EngineError
 from intent.policy.answer import read_obligations, verdict
 from intent.policy.input import PolicyInput
 from intent.policy.outcome import Verdict
-from intent.policy.remote import TIMEOUT_S, Remote
+from intent.policy.remote import RemoteEngine
 
 PATH = "/access/v1/evaluation"
 REQUEST_ID = "X-Request-ID"
 
 
-class AuthZenEngine:
+class AuthZenEngine(RemoteEngine):
     """A policy decision point at an address.
 
     Parameters
@@ -29,10 +28,6 @@ class AuthZenEngine:
     """
 
     name = "authzen"
-
-    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None) -> None:
-        self._remote = Remote(url, token=token, timeout_s=timeout_s, ca_file=ca_file)
-        self.digest = self._remote.digest
 
     def evaluate(self, given: PolicyInput) -> Verdict:
         """Answer one input; which policies decided is not told by AuthZEN.
@@ -49,10 +44,6 @@ class AuthZenEngine:
             raise EngineError(f"authzen: the answer must bear the {REQUEST_ID} of its request")
         decision, context = read_decision(reply.document)
         return verdict(decision, (), read_obligations(context.get("obligations", [])))
-
-    def close(self) -> None:
-        """End the connections."""
-        self._remote.close()
 
 
 def read_decision(document: dict[str, JsonValue]) -> tuple[bool, dict[str, JsonValue]]:

@@ -8,7 +8,6 @@ an output, the attributes are described by a schema that Cerbos enforces, and an
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -18,7 +17,7 @@ from intent.policy.answer import read_obligations, verdict
 from intent.policy.authzen import PATH, read_decision
 from intent.policy.input import PolicyInput
 from intent.policy.outcome import Verdict
-from intent.policy.remote import TIMEOUT_S, Remote
+from intent.policy.remote import RemoteEngine
 from intent.policy.request import TOOLS_CALL
 
 _ALLOW, _DENY = "EFFECT_ALLOW", "EFFECT_DENY"
@@ -56,7 +55,7 @@ class _Response(_Record):
     results: Annotated[list[_Result], Field(min_length=1, max_length=1)]
 
 
-class CerbosEngine:
+class CerbosEngine(RemoteEngine):
     """A Cerbos server with a resource policy for ``tool``, as in ``intent/policy/default_cerbos``.
 
     Parameters
@@ -68,10 +67,6 @@ class CerbosEngine:
     """
 
     name = "cerbos"
-
-    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None) -> None:
-        self._remote = Remote(url, token=token, timeout_s=timeout_s, ca_file=ca_file)
-        self.digest = self._remote.digest
 
     def evaluate(self, given: PolicyInput) -> Verdict:
         """Answer one input; the determining policies are the names of the rules that had an output.
@@ -85,10 +80,6 @@ class CerbosEngine:
         asked = secrets.token_hex(16)
         decision, context = read_decision(self._remote.post(PATH, request_of(given, asked)).document)
         return _verdict(decision, _response(context.get("cerbos.response"), asked))
-
-    def close(self) -> None:
-        """End the connections."""
-        self._remote.close()
 
 
 def request_of(given: PolicyInput, request_id: str) -> dict[str, JsonValue]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import cast
 
 from pydantic import JsonValue
@@ -13,12 +12,12 @@ from intent.errors import EngineError
 from intent.policy.answer import read_verdict
 from intent.policy.input import PolicyInput
 from intent.policy.outcome import Verdict
-from intent.policy.remote import TIMEOUT_S, Remote
+from intent.policy.remote import RemoteEngine
 
 PATH = "/v1/data/intent/verdict"
 
 
-class OpaEngine:
+class OpaEngine(RemoteEngine):
     """An OPA server whose policies define ``data.intent.verdict``, as `intent.policy.rego` does.
 
     Parameters
@@ -31,14 +30,13 @@ class OpaEngine:
 
     name = "opa"
 
-    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None) -> None:
-        self._remote = Remote(url, token=token, timeout_s=timeout_s, ca_file=ca_file)
-        self._digest = self._remote.digest
+    # Of the bundles that the last answer came from.
+    _in_answer: str = ""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the address and of the revisions of the bundles that the last answer came from; of the address where it has none."""
-        return self._digest
+        return self._in_answer or self._remote.digest
 
     def evaluate(self, given: PolicyInput) -> Verdict:
         """Answer one input.
@@ -52,12 +50,8 @@ class OpaEngine:
         if "result" not in document:
             raise EngineError("opa: the verdict is undefined: 200 without a result")
         verdict = read_verdict(document["result"])
-        self._digest = self._in_force(document.get("provenance"))
+        self._in_answer = self._in_force(document.get("provenance"))
         return verdict
-
-    def close(self) -> None:
-        """End the connections."""
-        self._remote.close()
 
     def _in_force(self, provenance: JsonValue) -> str:
         """A digest over the revisions that OPA names: one for each bundle, or one for a bundle of the command line."""

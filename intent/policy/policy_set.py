@@ -18,15 +18,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from intent.errors import IntentError, PolicyError
+from intent.errors import EngineError, IntentError, PolicyError
 from intent.policy import cases
 from intent.policy.engine import Engine
 from intent.policy.input import PolicyInput
 from intent.policy.outcome import Verdict
+from intent.policy.words import in_words_of, permitted_unspoken
+from intent.vocabulary import Vocabulary
 
 CASES, SCHEMA = "cases.toml", "schema.cedarschema"
 NO_CASES = "the set has no cases"
 MAX_BYTES = 16 << 20
+# Vocabularies in which calls may still be under way; a call ends within seconds, so one before the present one would do.
+_MOST_WORDS = 4
 _CEDAR, _REGO = ".cedar", ".rego"
 _log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ def default_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A case that a set does not pass."""
+    """A case that a set does not pass; or a word that no case is about, and that the set does not deny."""
 
     case: str
     why: str
@@ -118,8 +122,13 @@ class PolicySet:
         """The cases of the set; raises `PolicyError` where they cannot be read."""
         return cases.parse(self.files[CASES], CASES) if CASES in self.files else ()
 
-    def check(self, engine: Engine | None = None) -> list[Failure]:
+    def check(self, engine: Engine | None = None, vocabulary: Vocabulary | None = None) -> list[Failure]:
         """Every case that the set does not pass; a set without cases fails, for nothing shows that it does what it should.
+
+        Parameters
+        ----------
+        vocabulary
+            In whose words calls come: the cases are asked in its name, and words that none of them is about must be denied. None: in any.
 
         Raises
         ------
@@ -129,16 +138,29 @@ class PolicySet:
         judge = engine or self.engine()
         if not self.cases:
             return [Failure(CASES, NO_CASES)]
-        faults = ((case.name, case.fault(judge)) for case in self.cases)
-        return [Failure(name, why) for name, why in faults if why]
+        asked = self.cases if vocabulary is None else [in_words_of(case, vocabulary) for case in self.cases]
+        found = [Failure(case.name, why) for case in asked if (why := case.fault(judge))]
+        return found if vocabulary is None else [*found, *(Failure(*told) for told in permitted_unspoken(judge, self.cases, vocabulary))]
 
-    def checked_engine(self) -> Engine:
-        """An engine that passes every case of the set; raises `PolicyError` otherwise."""
+    def checked_engine(self, vocabulary: Vocabulary | None = None) -> Engine:
+        """An engine that passes `check`; raises `PolicyError` otherwise."""
         engine = self.engine()
-        if failures := self.check(engine):
+        self.require(engine, vocabulary)
+        return engine
+
+    def require(self, engine: Engine, vocabulary: Vocabulary | None) -> None:
+        """Raise `PolicyError` for the first of what `check` finds."""
+        if failures := self.check(engine, vocabulary):
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise PolicyError(f"{failures[0].case}: {failures[0].why}{more}")
-        return engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A set with an engine that was checked."""
+
+    files: PolicySet
+    engine: Engine
 
 
 class HotPolicySet:
@@ -152,6 +174,8 @@ class HotPolicySet:
         Least time between two looks at the directory.
     clock
         Seconds that never go back, such as `time.monotonic`.
+    vocabulary
+        Whose words calls come in, until `admit` names another; None: in any, and none of them is looked at.
 
     Raises
     ------
@@ -160,13 +184,16 @@ class HotPolicySet:
 
     Notes
     -----
-    One thread looks; the others go on with what is in force, and no call sees half of a version.
+    One thread looks; the others go on with what is in force, and no call sees half of a version. A call is judged by a version that was
+    checked with the very words that it is read in: one that began in the words before a change ends with the version of that time.
     """
 
-    def __init__(self, path: Path | None, interval_s: float, clock: Callable[[], float]) -> None:
-        self._path, self._interval_s, self._clock = path, interval_s, clock
+    def __init__(self, path: Path | None, interval_s: float, clock: Callable[[], float], vocabulary: Vocabulary | None = None) -> None:
+        self._path, self._interval_s, self._clock, self._vocabulary = path, interval_s, clock, vocabulary
         first = PolicySet.load(path)
-        self._in_force: tuple[str, Engine] = first.digest, first.checked_engine()
+        self._in_force = _Version(first, first.checked_engine(vocabulary))
+        # By digest of a vocabulary, the present one last; replaced as a whole.
+        self._by_words: Mapping[str, _Version] = {vocabulary.digest: self._in_force} if vocabulary else {}
         self._looking = threading.Lock()
         self._next_look = clock() + interval_s
         self._refused = ""
@@ -175,12 +202,12 @@ class HotPolicySet:
     @property
     def name(self) -> str:
         """Of the engine in force."""
-        return self._in_force[1].name
+        return self._in_force.engine.name
 
     @property
     def digest(self) -> str:
         """Of the set in force."""
-        return self._in_force[0]
+        return self._in_force.files.digest
 
     @property
     def fault(self) -> str:
@@ -198,10 +225,30 @@ class HotPolicySet:
         return self._refusals
 
     def evaluate(self, given: PolicyInput) -> Verdict:
-        """Answer with the version in force, which the verdict names; raises `EngineError`."""
+        """Answer with the version in force for the words of the call, which the verdict names.
+
+        Raises
+        ------
+        EngineError
+            As the engine, and for words that the set was never checked with.
+        """
         self.look()
-        digest, engine = self._in_force
-        return replace(engine.evaluate(given), policy=digest)
+        version = self._by_words.get(given.vocabulary.digest) if self._by_words else self._in_force
+        if version is None:
+            raise EngineError(f"the policy set must have been checked with the vocabulary {given.vocabulary.digest[:12]}, and was not")
+        return replace(version.engine.evaluate(given), policy=version.files.digest)
+
+    def check_words(self, vocabulary: Vocabulary) -> None:
+        """Raise `PolicyError` where the set in force must not judge calls in these words; nothing is changed."""
+        self._in_force.files.require(self._in_force.engine, vocabulary)
+
+    def admit(self, vocabulary: Vocabulary) -> None:
+        """Judge calls in these words from now on, beside those that are under way in others; raises `PolicyError` as `check_words`."""
+        with self._looking:
+            self.check_words(vocabulary)
+            # What is in the directory may be refused for the words before: it is looked at again.
+            self._vocabulary, self._refused = vocabulary, ""
+            self._by_words = self._with(vocabulary, self._in_force)
 
     def look(self) -> None:
         """Look at the directory, if it is time and no other thread does."""
@@ -229,12 +276,18 @@ class HotPolicySet:
             self._refuse(found, type(error).__name__)
 
     def _put_in_force(self, now: PolicySet) -> None:
-        engine = now.checked_engine()
+        engine = now.checked_engine(self._vocabulary)
         if PolicySet.load(self._path).digest != now.digest:
             return  # somebody is still writing: what was read may be half of a version
-        self._in_force = now.digest, engine
+        self._in_force = _Version(now, engine)
+        if self._vocabulary is not None:
+            self._by_words = self._with(self._vocabulary, self._in_force)
         self._fault, self._refused, self._swaps = "", "", self._swaps + 1
         _log.info("policy set %s is in force", now.digest[:12])
+
+    def _with(self, vocabulary: Vocabulary, version: _Version) -> dict[str, _Version]:
+        earlier = [(digest, kept) for digest, kept in self._by_words.items() if digest != vocabulary.digest]
+        return dict([*earlier[-(_MOST_WORDS - 1) :], (vocabulary.digest, version)])
 
     def _refuse(self, digest: str, why: str) -> None:
         if (digest, why) != (self._refused, self._fault):

@@ -184,3 +184,25 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise PolicyError(f"the certificates in {ca_file} cannot be read: {error}") from error
+
+
+class RemoteEngine:
+    """What every engine behind an address has: its connections, and the address as its digest.
+
+    Parameters
+    ----------
+    url, token, timeout_s, ca_file
+        As `Remote` takes them.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None) -> None:
+        self._remote = Remote(url, token=token, timeout_s=timeout_s, ca_file=ca_file)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the address: which policies are behind it is not told."""
+        return self._remote.digest
+
+    def close(self) -> None:
+        """End the connections."""
+        self._remote.close()

@@ -10,7 +10,7 @@ from intent.bundle import load
 from intent.certificate.standing import utc_now
 from intent.errors import PromotionRefused
 from intent.registry.background import Background, Task, Tick
-from intent.registry.promotion import Bounds, GateReport, Golden, judge
+from intent.registry.promotion import Admits, Bounds, GateReport, Golden, judge
 from intent.registry.registry import Registry
 from intent.workbench.base import require
 from intent.workbench.records import Actor, Promotion, Role
@@ -27,6 +27,8 @@ class Candidates:
         Files of rows that judge; empty: nothing can be promoted.
     revocation
         The file whose presence withdraws a certificate, as the service has it.
+    admits
+        As `intent.registry.promotion.judge` takes it.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class Candidates:
         *,
         bounds: Bounds | None = None,
         revocation: Path | None = None,
+        admits: Admits | None = None,
         cache: Path | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._registry, self._background, self._golden = registry, background, tuple(golden)
         self._bounds, self._revocation, self._cache, self._now = bounds or Bounds(), revocation, cache, now
+        self._admits = admits
 
     def ask(self, actor: Actor, digest: str) -> Task:
         """Begin to judge a model beside the one that serves now.
@@ -72,13 +76,13 @@ class Candidates:
         task = self.task(digest)
         return task.result if task is not None and isinstance(task.result, GateReport) else None
 
-    def promote(self, actor: Actor, digest: str, note: str = "") -> Promotion:
-        """Let a model serve, by what the gate found of it within the last hour.
+    def promote(self, actor: Actor, digest: str, note: str = "", *, uncertified: str = "") -> Promotion:
+        """Let a model serve, by what the gate found of it within the last hour; ``uncertified`` as `Registry.promote` takes it.
 
         Raises
         ------
         Forbidden
-            Below an approver.
+            Below an approver; below an admin where ``uncertified`` is said.
         PromotionRefused
             If the gate did not judge it beside the one that serves, did so too long ago, or a check failed.
         BundleError
@@ -90,12 +94,20 @@ class Candidates:
             raise PromotionRefused(f"the gate must have judged {digest[:12]} beside the model that serves, and did not")
         if not timedelta(0) <= self._now() - report.at <= FRESH:
             raise PromotionRefused("the gate must have judged within the last hour: rows and certificates change")
-        return self._registry.promote(digest, actor, report, note)
+        return self._registry.promote(digest, actor, report, note, uncertified=uncertified)
 
     def _judged(self, digest: str, serving: str, tick: Tick) -> GateReport:
         candidate, incumbent = (load(self._registry.verify(one), cache=self._cache) for one in (digest, serving))
-        golden = Golden.read(self._golden)
-        return judge(candidate, incumbent, golden, self._bounds, revocation=self._revocation, now=self._now, progress=tick)
+        return judge(
+            candidate,
+            incumbent,
+            Golden.read(self._golden),
+            self._bounds,
+            revocation=self._revocation,
+            admits=self._admits,
+            now=self._now,
+            progress=tick,
+        )
 
 
 def _key(digest: str, serving: str) -> str:

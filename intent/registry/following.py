@@ -1,7 +1,7 @@
 """A normalizer that changes its model while it serves: the new one is loaded, verified and warmed beside the old one, then takes its place.
 
-A call is answered by one model from its start to its end. A model that cannot be loaded changes nothing: the old one goes on, and the log
-says why. A model with another vocabulary is not taken over in a running process, since the policies were checked against the old words.
+A call is answered by one model, in one vocabulary, from its start to its end. A model that cannot be loaded changes nothing: the old one goes
+on, and the log says why. A model with another vocabulary answers once everything that judges by words has admitted it, and only then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from intent.errors import BundleCorrupt, IntentError, VocabularyError
+from intent.errors import BundleCorrupt, IntentError
 from intent.schema import Decision, ReasonCode, Tool, ToolCall
 from intent.vocabulary import Vocabulary
 
@@ -59,6 +59,9 @@ class Pointing(Protocol):
     def current(self) -> str: ...  # noqa: D102 - the class says it
 
 
+Admits = Callable[[Vocabulary], object]
+
+
 class Following:
     """A normalizer after a pointer; `close` ends its thread, and it goes on with the model that it has.
 
@@ -85,6 +88,8 @@ class Following:
         self._model = _warmed(load(self._digest))
         self._fault = ""
         self._failed: tuple[str, float, float] | None = None
+        self._guards: list[Admits] = []
+        self._changing = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-follower", daemon=True)
         self._thread.start()
@@ -106,7 +111,7 @@ class Following:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Of the model that answers now; it never changes."""
+        """Of the model that answers now."""
         return self._model.vocabulary
 
     @property
@@ -130,6 +135,15 @@ class Following:
         """The decision with the texts behind it, by one model."""
         return self._model.explain(call)
 
+    def guard(self, admit: Admits) -> None:
+        """Ask this of the words of every model before it answers, and of the present ones now; whatever it raises keeps a model from it.
+
+        A guard that admits words is ready for calls in them from then on, beside those that are under way in the older ones.
+        """
+        with self._changing:
+            admit(self._model.vocabulary)
+            self._guards.append(admit)
+
     def close(self) -> None:
         """End the thread; a load that is under way is waited for."""
         self._over.set()
@@ -152,16 +166,21 @@ class Following:
         started_s = time.monotonic()
         try:
             model = _warmed(self._load(wanted))
-            if model.vocabulary.digest != self._model.vocabulary.digest:
-                told = f"{self._model.vocabulary.version} to {model.vocabulary.version}"
-                raise VocabularyError(f"a model with other words is served after a restart only: {told}")
+            with self._changing:
+                if model.vocabulary.digest != self._model.vocabulary.digest:
+                    self._admit(model.vocabulary)
+                # One assignment: a call that began on the old model keeps its own reference to the end.
+                self._model = model
         except Exception as error:  # noqa: BLE001 - a model that does not load, for whatever reason, must not take the old one down
             self._blame(wanted, error)
             return
-        # One assignment: a call that began on the old model keeps its own reference to the end.
-        self._model = model
         self._digest, self._fault, self._failed = wanted, "", None
         _log.info("model %s answers, after %.2f s of loading", wanted[:12], time.monotonic() - started_s)
+
+    def _admit(self, words: Vocabulary) -> None:
+        for admit in self._guards:
+            admit(words)
+        _log.info("calls are read in %s %s, after %s", words.name, words.version, self._model.vocabulary.version)
 
     def _blame(self, wanted: str, error: Exception) -> None:
         why = f"{error.code}: {error}" if isinstance(error, IntentError) else f"{type(error).__name__}: {error}"

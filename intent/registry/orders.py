@@ -73,6 +73,8 @@ class Order:
         Whether the settled labels of the workbench train too.
     spend
         Share of what certificates may be wrong with that this one uses, in (0, 1]; None for all that is left.
+    certified
+        Whether to certify; a model without a certificate spends nothing, and forwards nothing but in a service that asks for none.
     """
 
     vocabulary: str
@@ -81,6 +83,7 @@ class Order:
     labels: bool
     spend: float | None = None
     note: str = ""
+    certified: bool = True
 
 
 class NothingSettled(WorkbenchError):
@@ -117,10 +120,14 @@ def place(order: Order, actor: Actor, jobs: Jobs, store: WorkbenchStore, registr
         "depth": order.depth.value,
         "parent": parent,
         "data": {name: data_digest(path) for name, path in inputs.items()},
+        "certified": order.certified,
         "spend": order.spend,
         "note": order.note,
     }
     arguments = [*_options("--corpus", *inputs.values()), *_options("--vocabulary", words), *_settings(order, supplies)]
+    if (unsure := left_out_file(supplies, vocabulary)).exists():
+        arguments += _options("--left-out", unsure)
+        detail["left out"] = len(unsure.read_bytes().splitlines())
     if parent:
         arguments += _options("--encoder", registry.verify(parent))
     return jobs.start(actor, arguments, detail=detail)
@@ -148,6 +155,11 @@ def labels_file(store: WorkbenchStore, vocabulary: Vocabulary, directory: Path) 
     return path
 
 
+def left_out_file(supplies: Supplies, vocabulary: Vocabulary) -> Path:
+    """Where the rows are listed whose label was carved up or is gone by a vocabulary, if somebody looked for them."""
+    return supplies.directory / f"touched-{vocabulary.digest[:16]}.jsonl"
+
+
 def labelled(store: WorkbenchStore, vocabulary: Vocabulary, supplies: Supplies) -> tuple[Path, ...]:
     """Everything that is labelled: the corpora, and the settled labels where there are any."""
     try:
@@ -158,11 +170,13 @@ def labelled(store: WorkbenchStore, vocabulary: Vocabulary, supplies: Supplies) 
 
 def _settings(order: Order, supplies: Supplies) -> list[str]:
     found = ["--finetune"] if order.depth is Depth.ENCODER else []
+    if not order.certified:
+        found.append("--no-certificate")
     if supplies.ledger is not None:
         found += _options("--ledger", supplies.ledger)
     if supplies.cache is not None:
         found += _options("--cache", supplies.cache)
-    return found if order.spend is None else [*found, "--spend", f"{order.spend:g}"]
+    return [*found, "--spend", f"{order.spend:g}"] if order.certified and order.spend is not None else found
 
 
 def _options(name: str, *paths: Path) -> list[str]:

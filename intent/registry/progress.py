@@ -40,13 +40,13 @@ def read_lines(path: Path, offset: int) -> tuple[list[Line], int]:
         return [], offset
     # A line without its end is still being written, unless it is longer than any line may be.
     whole = text.rpartition(b"\n")[0] + b"\n" if b"\n" in text else text if len(text) == _MOST_BYTES else b""
-    return [line for raw in whole.splitlines() if (line := _line(raw)) is not None], offset + len(whole)
+    return [line for raw in whole.splitlines() if (line := line_of(raw)) is not None], offset + len(whole)
 
 
 def last_line(path: Path) -> Line | None:
     """The last whole line, None where there is none that fits."""
     whole = last_words(path, _MOST_BYTES).rpartition("\n")[0].splitlines()
-    return _line(whole[-1].encode()) if whole else None
+    return line_of(whole[-1].encode()) if whole else None
 
 
 def last_words(path: Path, most_bytes: int) -> str:
@@ -59,7 +59,8 @@ def last_words(path: Path, most_bytes: int) -> str:
         return ""
 
 
-def _line(raw: bytes) -> Line | None:
+def line_of(raw: bytes) -> Line | None:
+    """The line that bytes spell; None for anything else."""
     try:
         return Line.model_validate(json.loads(raw))
     except (ValueError, ValidationError, RecursionError):

@@ -1,7 +1,7 @@
-"""The gate of a promotion: what a new model must show beside the one that serves, each demand a record with its figure, and no way around it.
+"""The gate of a promotion: what a new model must show beside the one that serves, each demand a record with its figure.
 
 Both models answer the same golden rows, as the service would. The golden rows must not have trained the new model. Whatever cannot be
-measured counts as failed.
+measured counts as failed. An admin may do without a certificate, by name and with a reason; there is no way around the other checks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from intent.bundle import Bundle
 from intent.certificate.standing import utc_now
 from intent.corpus import Row, check_labels, corpus_files, data_digest, read_rows
+from intent.errors import IntentError
 from intent.evaluation import bootstrap, metrics
 from intent.evaluation.bootstrap import Resampling
 from intent.evaluation.judged import Columns, Judged, Pairs, group_numbers
@@ -25,14 +26,18 @@ from intent.evaluation.slices import Dimension, cuts, parts
 from intent.normalizer import Normalizer
 from intent.registry.change import change_between
 from intent.schema import Decision
+from intent.vocabulary import Vocabulary
 from intent.workbench.records import Change
 
 _DIMENSIONS = (Dimension.SOURCE, Dimension.GROUP, Dimension.LANGUAGE)
 # A row is read within milliseconds; a machine under load must not turn slow answers into denials.
 _DEADLINE_S = 60.0
 _NAMED = 5
+# What is said of the certificate: the only checks that a promotion may do without.
+OF_CERTIFICATE = frozenset({"certificate", "vocabulary"})
 
 Progress = Callable[[int, int], None]
+Admits = Callable[[Vocabulary], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,11 @@ class GateReport:
         """Whether there were checks, and all of them passed."""
         return bool(self.checks) and not self.failed
 
+    @property
+    def lacks_certificate_alone(self) -> bool:
+        """Whether all that failed is said of the certificate."""
+        return bool(self.failed) and {check.name for check in self.failed} <= OF_CERTIFICATE
+
     def to_dict(self) -> dict[str, object]:
         """JSON form."""
         return {
@@ -156,6 +166,7 @@ def judge(
     bounds: Bounds | None = None,
     *,
     revocation: Path | None = None,
+    admits: Admits | None = None,
     now: Callable[[], datetime] = utc_now,
     resampling: Resampling | None = None,
     progress: Progress | None = None,
@@ -166,6 +177,8 @@ def judge(
     ----------
     revocation
         The file whose presence withdraws the certificate, as the service has it.
+    admits
+        Raises where the policy set must not judge calls in a vocabulary; None where policy is judged elsewhere, and nothing is asked.
 
     Raises
     ------
@@ -180,6 +193,7 @@ def judge(
     checks = (
         _certificate(model, bounds),
         _vocabulary(candidate, incumbent),
+        *([] if admits is None else [_policies(candidate.vocabulary, admits)]),
         _golden(candidate, golden, bounds),
         *(_slices(dimension, [part for part in slices if part.dimension == dimension], bounds) for dimension in _DIMENSIONS),
         both.false_permits(),
@@ -206,6 +220,14 @@ def _vocabulary(candidate: Bundle, incumbent: Bundle) -> Check:
     fresh = fresh and (theirs is None or cast("str", mine and mine.calibration_digest) != theirs.calibration_digest)
     why = f"major change, {told}: " + ("certified anew on rows labelled in these words" if fresh else "the old certificate is void")
     return Check("vocabulary", None, None, fresh, why)
+
+
+def _policies(words: Vocabulary, admits: Admits) -> Check:
+    try:
+        admits(words)
+    except IntentError as error:
+        return Check("policies", None, None, passed=False, why=str(error))
+    return Check("policies", None, None, passed=True, why=f"the set in force may judge calls in {words.version}")
 
 
 def _golden(candidate: Bundle, golden: Golden, bounds: Bounds) -> Check:

@@ -18,6 +18,11 @@ from intent.registry.shelf import LOCK, POINTER, Pointer, Shelf
 from intent.registry.signature import ModelSigner
 from intent.workbench.records import Actor, ModelEntry, Promotion, PromotionKind, Role
 
+WITHOUT_CERTIFICATE = (
+    "An admin may let it serve all the same, and say why: intent model promote MODEL --dangerously-without-certificate WHY; "
+    "it then forwards nothing unless INTENT_DANGEROUSLY_FORWARD_UNCERTIFIED is set"
+)
+
 
 class Registry:
     """Models and the pointer to the one that serves; several processes may hold the same directory.
@@ -86,24 +91,27 @@ class Registry:
         with locked(self._lock):
             return self._add(directory, digest, actor, run, parent)
 
-    def promote(self, digest: str, actor: Actor, gate: GateReport, note: str = "") -> Promotion:
+    def promote(self, digest: str, actor: Actor, gate: GateReport, note: str = "", *, uncertified: str = "") -> Promotion:
         """Let a model serve.
 
         Parameters
         ----------
         gate
             What `intent.registry.promotion.judge` found, of this model against the one that serves now.
+        uncertified
+            Why it must serve although its certificate does not hold; kept with the name of whoever says so. The model forwards nothing in a
+            service that asks for a certificate.
 
         Raises
         ------
         Forbidden
-            If the actor is no approver.
+            If the actor is no approver; no admin where ``uncertified`` is said.
         PromotionRefused
-            If a check failed, or the gate judged another pair of models.
+            If a check failed that was not done without, or the gate judged another pair of models.
         BundleError
             If the model does not verify.
         """
-        _need(actor, Role.APPROVER)
+        _need(actor, Role.ADMIN if uncertified else Role.APPROVER)
         with locked(self._lock):
             serving = self._settled()
             if digest == serving:
@@ -112,12 +120,12 @@ class Registry:
                 raise PromotionRefused(
                     f"the gate must have judged {digest[:12]} against {serving[:12]}, got {gate.candidate[:12]} against {gate.incumbent[:12]}"
                 )
-            if not gate.passed:
-                raise PromotionRefused("; ".join(f"{check.name}: {check.why}" for check in gate.failed))
+            _refuse_failed(gate, waived=bool(uncertified))
             self.verify(digest)
             if not self._ledger.promotions():
                 self._enter_shipped(serving, actor)
-            return self._point(PromotionKind.PROMOTE, digest, serving, actor, gate.to_dict(), note)
+            waived: dict[str, object] = {"uncertified": uncertified} if uncertified and not gate.passed else {}
+            return self._point(PromotionKind.PROMOTE, digest, serving, actor, gate.to_dict() | waived, note)
 
     def roll_back(self, actor: Actor, note: str = "", *, serving: str | None = None) -> Promotion:
         """Let the model serve again that served before the current one was promoted; it passed its gate then, and is verified now.
@@ -237,6 +245,13 @@ def history(promotions: Sequence[Promotion]) -> list[str]:
             continue
         served.append(promotion.digest)
     return served
+
+
+def _refuse_failed(gate: GateReport, *, waived: bool) -> None:
+    if gate.passed or (waived and gate.lacks_certificate_alone):
+        return
+    why = "; ".join(f"{check.name}: {check.why}" for check in gate.failed) or "the gate checked nothing"
+    raise PromotionRefused(f"{why}. {WITHOUT_CERTIFICATE}" if gate.lacks_certificate_alone else why)
 
 
 def _need(actor: Actor, role: Role) -> None:

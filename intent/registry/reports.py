@@ -3,23 +3,21 @@
 ::
 
     <reports>/<name>/about.json     what it is, of which model, by whom; written last, so that what has none is not there
-    <reports>/<name>/report.html
-    <reports>/<name>/report.json    figures and answers, by which two models are compared; not of a replay
+    <reports>/<name>/report.html    the page of an evaluation, or one that was made elsewhere
+    <reports>/<name>/report.json    figures and answers, by which two models are compared; of a replay, what it found
 
 An evaluation runs in a process of its own, below the service in priority: it takes minutes, and calls must not wait for it.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +29,9 @@ from intent.corpus import data_digest
 from intent.errors import EvaluationError, IntentError, WorkbenchError
 from intent.registry.background import Background, Task
 from intent.registry.files import write_atomically
+from intent.registry.process import run
 from intent.registry.registry import Registry
+from intent.schema import Version
 from intent.strict_json import loads
 from intent.workbench.base import require
 from intent.workbench.records import Actor, Role
@@ -40,8 +40,6 @@ ABOUT, HTML, JSON = "about.json", "report.html", "report.json"
 COMMAND = (sys.executable, "-m", "intent", "evaluate")
 _NAME = re.compile(r"[0-9a-f]{32}")
 _MAX_ABOUT_BYTES = 1 << 16
-_NICENESS = 10
-_TIMEOUT_S = 3600.0
 
 
 class Kind(StrEnum):
@@ -124,6 +122,14 @@ class Reports:
         except OSError as error:
             raise WorkbenchError(f"there is no report {name[:64]!r}") from error
 
+    def find(self, name: str) -> About | None:
+        """What a report is of; None where there is none of this name."""
+        return _about(self._directory / name) if _NAME.fullmatch(name) else None
+
+    def has_figures(self, name: str) -> bool:
+        """Whether a report has figures."""
+        return self._file(name, JSON).is_file()
+
     def figures(self, name: str) -> Path:
         """The figures of a report; raises `WorkbenchError` where it has none."""
         path = self._file(name, JSON)
@@ -153,32 +159,28 @@ class Reports:
 
     def add(self, actor: Actor, kind: Kind, html: str, model: str = "", *, model_name: str = "", model_version: str = "") -> About:
         """Keep a page that was made elsewhere, such as a replay's; raises `Forbidden` below an analyst."""
-        require(actor, Role.ANALYST)
-        about = About(
-            name=uuid.uuid4().hex, kind=kind, model=model, model_name=model_name, model_version=model_version, at=self._now(), by=actor.name
-        )
-        with tempfile.TemporaryDirectory(dir=self._directory) as scratch:
-            (Path(scratch) / HTML).write_text(html, "utf-8")
-            return self._keep(Path(scratch), about)
+        with self.scratch() as scratch:
+            (scratch / HTML).write_text(html, "utf-8")
+            return self.keep(scratch, actor, kind, Version(name=model_name, version=model_version, digest=model))
 
     def _evaluated(self, actor: Actor, model: str, corpus: Path) -> About:
         directory, rows = self._registry.verify(model), data_digest(corpus)
-        with tempfile.TemporaryDirectory(dir=self._directory) as made:
-            scratch = Path(made)
+        with self.scratch() as scratch:
             command = [*self._command, "--bundle", str(directory), "--corpus", str(corpus), "--split", self._split]
             command += ["--json", str(scratch / JSON), "--html", str(scratch / HTML)]
             command += ["--labelled-by", self._labelled_by] if self._labelled_by else []
             command += ["--cache", str(self._cache)] if self._cache else []
-            _run(command)
+            run(command, "evaluation")
             version = loads((scratch / JSON).read_bytes(), max_bytes=1 << 30)["model"]
             if version is None or version["digest"] != model:
                 raise EvaluationError(f"an evaluation must answer rows as model {model[:12]}, got {version and version['digest'][:12]}")
-            words = {"model_name": version["name"], "model_version": version["version"], "rows": rows}
-            return self._keep(
-                scratch, About(name=uuid.uuid4().hex, kind=Kind.EVALUATION, model=model, at=self._now(), by=actor.name, **words)
-            )
+            return self.keep(scratch, actor, Kind.EVALUATION, Version.model_validate(version), rows=rows)
 
-    def _keep(self, scratch: Path, about: About) -> About:
+    def keep(self, scratch: Path, actor: Actor, kind: Kind, model: Version, *, rows: str = "") -> About:
+        """Keep what was made of a model in a directory, which is on the same disk as the reports; raises `Forbidden` below an analyst."""
+        require(actor, Role.ANALYST)
+        named = {"model": model.digest, "model_name": model.name, "model_version": model.version, "rows": rows}
+        about = About(name=uuid.uuid4().hex, kind=kind, at=self._now(), by=actor.name, **named)
         target = self._directory / about.name
         target.mkdir()
         for file in (HTML, JSON):
@@ -186,6 +188,12 @@ class Reports:
                 shutil.move(scratch / file, target / file)
         write_atomically(target / ABOUT, about.model_dump_json(indent=1).encode())
         return about
+
+    @contextmanager
+    def scratch(self) -> Generator[Path]:
+        """A directory to make a report in, gone at the end."""
+        with tempfile.TemporaryDirectory(dir=self._directory) as made:
+            yield Path(made)
 
     def _file(self, name: str, file: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -199,18 +207,3 @@ def _about(place: Path) -> About | None:
     except (OSError, IntentError, ValidationError):
         return None
     return about if about.name == place.name else None
-
-
-def _run(command: Sequence[str]) -> None:
-    """Run to the end; raises `EvaluationError` with the last line of what it complained about."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:  # noqa: S603 - ours, without a shell
-        with suppress(OSError):  # it may have ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
-        try:
-            _, complaint = process.communicate(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            raise EvaluationError(f"an evaluation must end within {_TIMEOUT_S:g} s") from error
-    if process.returncode:
-        lines = [line for line in complaint.decode("utf-8", "replace").splitlines() if line.strip()]
-        raise EvaluationError(f"the evaluation ended with code {process.returncode}: {lines[-1][:500] if lines else 'no word'}")

@@ -116,6 +116,12 @@ class Placing:
             found = self._arrivals()
             return found.place_all(actor) if found else 0
 
+    def renew(self, actor: Actor) -> int:
+        """As `Arrivals.renew`, for after a promotion; 0 where no model serves."""
+        with self._lock:
+            found = self._arrivals()
+            return found.renew(actor) if found else 0
+
     def _arrivals(self) -> Arrivals | None:
         model = model_of(self._normalizer)
         if model is None:
@@ -124,6 +130,13 @@ class Placing:
         if self._held is None or self._held[0] != trained.digest:
             self._held = trained.digest, Arrivals.of(self._store, trained, decide=model.normalize)
         return self._held[1]
+
+
+def fault_of(normalizer: object) -> str:
+    """Why the model that was promoted does not answer, inside whatever a service has around its normalizer; empty where it does."""
+    if isinstance(normalizer, Reviewed):
+        return fault_of(normalizer.inner)
+    return normalizer.fault if isinstance(normalizer, Following) else ""
 
 
 def model_of(normalizer: object) -> Normalizer | None:

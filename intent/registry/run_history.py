@@ -99,6 +99,8 @@ def _settings(first: RunEvent) -> dict[str, str]:
         else "",
         "made anew": str(first.detail.get("depth") or ""),
         "encoder of": str(first.detail.get("parent") or "")[:12],
+        "rows left out": str(first.detail.get("left out") or ""),
+        "certificate": "none" if first.detail.get("certified") is False else "",
         "spends of delta": f"{spend:.2%}" if isinstance(spend, float) else "",
         "note": str(first.detail.get("note") or ""),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import numpy as np
 from intent.corpus import Row, corpus_files, read_rows
 from intent.embedding.base import Encoder, Floats
 from intent.registry.background import Background, Task, Tick
-from intent.registry.orders import Supplies, labelled
+from intent.registry.files import write_atomically
+from intent.registry.orders import Supplies, labelled, left_out_file
 from intent.registry.registry import Registry
-from intent.workbench.relabelling import Touched, embedded, touched_rows
+from intent.workbench.relabelling import Touched, Why, embedded, touched_rows
 from intent.workbench.release import Proposal
 from intent.workbench.store import WorkbenchStore
 
@@ -41,13 +43,20 @@ class Reach:
 
 
 def begin(background: Background, by: str, proposal: Proposal, registry: Registry, store: WorkbenchStore, supplies: Supplies) -> str:
-    """Begin to look, with the encoder of the model that serves; the name by which `task` finds it again."""
+    """Begin to look, with the encoder of the model that serves; the name by which `task` finds it again.
+
+    The rows whose label was carved up or is gone are written down for runs of these words: nobody knows what they are until somebody looks.
+    """
     origins = sorted((split.label, split.into) for split in proposal.difference.split)
     name = hashlib.sha256(f"{proposal.base.digest}\n{proposal.vocabulary.digest}\n{origins}".encode()).hexdigest()[:32]
 
     def work(tick: Tick) -> Reach:
         encoder = registry.shelf.load(registry.shelf.current(), cache=supplies.cache).encoder
-        return reach(proposal, labelled(store, proposal.base, supplies), encoder, tick)
+        found = reach(proposal, labelled(store, proposal.base, supplies), encoder, tick)
+        unsure = [json.dumps(asdict(one)) + "\n" for one in found.touched if one.why is not Why.NEAR]
+        supplies.directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(left_out_file(supplies, proposal.vocabulary), "".join(unsure).encode())
+        return found
 
     background.start(f"reach {name}", by, work)
     return name

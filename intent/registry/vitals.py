@@ -5,7 +5,6 @@ Nothing here raises for a part that cannot be read: the part says why, and the o
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +15,14 @@ from sqlalchemy import Engine
 
 from intent.audit.store import Head
 from intent.certificate.drift import Drift
-from intent.certificate.monitor import EProcess, watch
+from intent.certificate.monitor import EProcess
 from intent.certificate.standing import utc_now
 from intent.errors import IntentError
 from intent.registry.background import Background, Task
 from intent.registry.looks import Looks
 from intent.workbench.health import Day, QueueFigures, days, drift_figures, queue_figures, recorded_decisions
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.training_rows import audit_lines
+from intent.workbench.watching import watched
 
 VERIFICATION = "verification of the audit"
 
@@ -150,15 +149,10 @@ class Vitals:
         if look is None or look.certificate is None or look.vocabulary is None:
             return Watch(fault="the model that serves carries no certificate that could be watched")
         try:
-            lines = audit_lines(self.store.judged(look.vocabulary), self.store.audited_decisions(), look.vocabulary)
+            found = watched(self.store, look.vocabulary, look.certificate.alpha, look.certificate.delta)
         except IntentError as error:
             return Watch(fault=str(error))
-        process, wealth = EProcess(alpha=look.certificate.alpha, delta=look.certificate.delta), [0.0]
-        for state in watch(map(json.dumps, lines.lines), process):
-            if state.process.n > process.n:
-                wealth.append(state.process.log_wealth)
-            process = state.process
-        return Watch(process, tuple(wealth), len(lines.lines), lines.missing)
+        return Watch(found.process, found.wealth, found.counted, found.missing)
 
     def _queue(self) -> Queue:
         try:

@@ -7,41 +7,35 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from intent.evaluation.gate import GateResult
-from intent.evaluation.html.page import TEMPLATES as REPORT
+from intent.evaluation.html.frame import environment
 from intent.replay import words
 from intent.replay.record import ChangeKind, Replay, spelled
 from intent.replay.run import named
-from intent.visible import pieces
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 100
 _FILTERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
-    {"pieces": pieces, "spelled": spelled, "answered": words.answered, "duties": words.duties, "named": named}
+    {"spelled": spelled, "answered": words.answered, "duties": words.duties, "named": named}
 )
 
 
 def page(found: Replay, gate: GateResult | None = None) -> str:
     """The replay as one HTML page; names of tools and people are shown as they are, hidden characters named."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for name, shows in _FILTERS.items():
-        environment.filters[name] = shows
     counted = found.found
-    return environment.get_template("replay.html").render(
-        replay=found,
-        counted=counted,
-        gate=gate,
-        standing=words.standing(found.log),
-        kinds=[(kind, text, [change for change in counted.changes if change.kind is kind]) for kind, text in words.KINDS.items()],
-        why={why.value: text for why, text in words.WHY.items()},
-        obligations=ChangeKind.OBLIGATIONS,
-        parts={"Intent then": counted.by_intent, "Tool": counted.by_tool, "Principal": counted.by_principal},
-        moved={pair: n for pair, n in counted.words.items() if pair[0] != pair[1]},
-        most=MOST_ROWS,
-        css=Markup((REPORT / "report.css").read_text("utf-8")),  # noqa: S704 - our own style sheet
+    return (
+        environment(_FILTERS, _TEMPLATES)
+        .get_template("replay.html")
+        .render(
+            replay=found,
+            counted=counted,
+            gate=gate,
+            standing=words.standing(found.log),
+            kinds=[(kind, text, [change for change in counted.changes if change.kind is kind]) for kind, text in words.KINDS.items()],
+            why={why.value: text for why, text in words.WHY.items()},
+            obligations=ChangeKind.OBLIGATIONS,
+            parts={"Intent then": counted.by_intent, "Tool": counted.by_tool, "Principal": counted.by_principal},
+            moved={pair: n for pair, n in counted.words.items() if pair[0] != pair[1]},
+            most=MOST_ROWS,
+        )
     )

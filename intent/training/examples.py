@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from intent.classify.features import canonical, hint
 from intent.classify.lexical import Doubles
 from intent.corpus import Row, check_labels, data_digest, read_rows
+from intent.errors import TrainingError
 from intent.evidence import collect
 from intent.evidence.base import Finding
 from intent.views import EffectView, Limits, read_capability, read_declared, read_effect
@@ -20,6 +22,8 @@ OWN, AUGMENTED = "own", "augmented"
 # Rows that were written or made for training, and weigh less than a row of a real catalogue.
 WRITTEN = frozenset({OWN, AUGMENTED})
 _ALSO_SHARE = 0.25
+# Temperatures come from folds that leave groups out.
+_LEAST_GROUPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,29 @@ def _request_example(row: Row) -> RequestExample | None:
         return None
     text = read_declared(row.call.request, Limits()).text
     return RequestExample(row.group, row.source, text, row.label.declared, row.label.optional)
+
+
+def require_examples(examples: Examples, vocabulary: Vocabulary) -> None:
+    """Tell before anything is fitted which word nothing could be learnt of.
+
+    Raises
+    ------
+    TrainingError
+        If a label has no tools or no calls whose arguments decide, or none of a second group to be judged by; or if nobody said of a request
+        that it asks for an intent.
+    """
+    for what, found in (("tools", examples.tools), ("calls whose arguments decide what they do", examples.effects)):
+        seen = Counter(word for word, _ in {(word, example.group) for example in found for word in (example.intent, *example.also)})
+        _refuse_missing(f"{what} of two groups", [word for word in vocabulary.labels if seen[word] < _LEAST_GROUPS])
+    asked = {word for example in examples.requests for word in example.declared}
+    _refuse_missing("requests that ask for it", [word for word in vocabulary.ids if word not in asked])
+
+
+def _refuse_missing(what: str, words: Sequence[str]) -> None:
+    if words:
+        raise TrainingError(
+            f"every word must have {what} among the rows that train, and {', '.join(words)} has not: label some, and say so"
+        )
 
 
 def soft_labels(examples: Sequence[ToolExample] | Sequence[EffectExample], labels: Sequence[str]) -> Doubles:

@@ -123,7 +123,7 @@ def fit_softmax(features: Rows, targets: Doubles, weights: Doubles, c: float) ->
     rows, columns = np.nonzero(targets)
     if missing := set(range(targets.shape[1])) - set(columns.tolist()):
         raise TrainingError(f"every label must have an example, none for columns {sorted(missing)}")
-    model = _regression(c)
+    model = _regression(features, c)
     model.fit(features[rows], columns, sample_weight=weights[rows] * targets[rows, columns])
     return model.coef_.astype(np.float32), model.intercept_.astype(np.float64)
 
@@ -136,15 +136,22 @@ def fit_sigmoids(features: Rows, targets: Bools, known: Bools, c: float) -> tupl
         rows = np.flatnonzero(known[:, column])
         if len(set(targets[rows, column].tolist())) < 2:
             raise TrainingError(f"output {column} must have examples of both answers")
-        model = _regression(c)
+        model = _regression(features, c)
         model.fit(features[rows], targets[rows, column])
         weights.append(model.coef_[0].astype(np.float32))
         bias.append(float(model.intercept_[0]))
     return np.stack(weights), np.array(bias)
 
 
-def _regression(c: float) -> _Regression:
-    return cast("_Regression", LogisticRegression(C=c, max_iter=2000))
+def _regression(features: Rows, c: float) -> _Regression:
+    """A regression with the solver that suits the rows; both find the one optimum that there is.
+
+    Sparse rows have some ten times as many columns as there are rows. There L-BFGS spends its time on a memory of dense gradients, and stops
+    short of the optimum; Newton's steps by conjugate gradients cost products with the sparse rows alone (Lin, Weng & Keerthi, "Trust Region
+    Newton Method for Large-Scale Logistic Regression", JMLR 2008), come nearer to it, and are ten times as fast.
+    """
+    solver, tolerance = ("lbfgs", 1e-4) if isinstance(features, np.ndarray) else ("newton-cg", 1e-5)
+    return cast("_Regression", LogisticRegression(C=c, solver=solver, tol=tolerance, max_iter=2000))
 
 
 def sparse_rows(lexicon: Lexicon, counts: Sequence[Counts]) -> Rows:
@@ -251,6 +258,6 @@ def folds(groups: Sequence[str], seed: int, most: int = 5) -> list[tuple[list[in
 def fit_novelty(train: Floats, aside: Floats, dimensions: int, quantile: float) -> Novelty:
     """Anchors from training, the bound from tools of groups that are not among them."""
     anchors = np.unique(train[:, :dimensions].astype(np.float16), axis=0)
-    open_ended = Novelty(anchors, -1.0)
+    open_ended = Novelty(anchors, -1.0).served()
     similarities = [open_ended.similarity(row) for row in aside[:, :dimensions]]
     return Novelty(anchors, float(np.quantile(similarities, quantile)))

@@ -24,10 +24,11 @@ from intent.embedding.onnx import OnnxEncoder
 from intent.embedding.sentence import BASE_MODEL, BASE_SHA256, load_base
 from intent.training.augment import Augmentation, augmented
 from intent.training.certify import Promise, read_calibration, with_thresholds, write_certificate
-from intent.training.examples import Examples, Source, read_examples, read_sources
+from intent.training.examples import Examples, Source, read_examples, read_sources, require_examples
 from intent.training.export import export_encoder
 from intent.training.finetune import FineTuned, Schedule, finetune
 from intent.training.fit import fit
+from intent.training.left_out import read_left_out, without
 from intent.training.parent import Parent, budget_left, earlier_uses, take_encoder
 from intent.training.partition import Partition, Shares, partition
 from intent.training.recipe import Recipe
@@ -46,6 +47,8 @@ class Run:
     ----------
     corpora
         Files or directories of labelled rows; rows marked ``held`` are never read.
+    left_out
+        File of rows that are not used, see `intent.training.left_out`; None for none.
     fine_tune
         Schedule of the encoder's training, None to keep the base weights.
     encoder
@@ -74,6 +77,7 @@ class Run:
     recipe: Recipe = field(default_factory=Recipe)
     shares: Shares = field(default_factory=Shares)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    left_out: Path | None = None
     fine_tune: Schedule | None = None
     encoder: Path | None = None
     certified: bool = True
@@ -116,8 +120,11 @@ def train(run: Run, steps: Steps) -> bundle.Bundle:
         budget_left(uses, run.delta, run.spend)
     steps.say("reading the corpora")
     sources = read_sources(run.corpora, vocabulary)
+    if run.left_out is not None:
+        sources = without(sources, read_left_out(run.left_out))
     parts = partition(sources, run.shares, run.recipe.seed)
     learn, tune = read_examples(parts.train, vocabulary), read_examples(parts.tune, vocabulary)
+    require_examples(learn, vocabulary)
     copies = augmented(learn.tools, vocabulary, run.augmentation, np.random.default_rng(run.recipe.seed))
     learn = replace(learn, tools=(*learn.tools, *copies))
     with tempfile.TemporaryDirectory() as scratch:

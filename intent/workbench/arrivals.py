@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, select, update
 
 from intent.bundle import Bundle
 from intent.embedding.base import Encoder, Floats
+from intent.errors import WorkbenchError
 from intent.schema import Decision, ToolCall
 from intent.views import Limits
 from intent.vocabulary import Vocabulary
@@ -20,7 +23,7 @@ from intent.workbench.records import Actor, Item, Role, Standing, Stream
 from intent.workbench.store import WorkbenchStore
 from intent.workbench.tables import ITEM_STATE
 from intent.workbench.turns import age_priority, head_priority, member_priority, next_member_turn, next_turn, served_turn
-from intent.workbench.urgency import consequence, margin
+from intent.workbench.urgency import band, consequence, margin
 
 # Items of one transaction: the lock of the database is held while they are placed, and decisions of other processes may wait for it.
 _AT_ONCE = 64
@@ -97,6 +100,38 @@ class Arrivals:
                 done, part = done + self.place(actor, part), []
         return done + self.place(actor, part)
 
+    def renew(self, actor: Actor) -> int:
+        """Ask the model about the open items whose figures are another one's, then `reorder`; returns how many were asked about.
+
+        For after a promotion. Until then the queue goes by what was unsure to the model that an item came to, and that order needs more
+        labels for the same accuracy (`notebooks/active_learning.ipynb`). An item stays in its cluster.
+
+        Raises
+        ------
+        Forbidden
+            Below an analyst.
+        WorkbenchError
+            If there is no model to ask.
+        """
+        require(actor, Role.ANALYST)
+        if self._decide is None:
+            raise WorkbenchError("figures need a model that is asked for them")
+        with self._store.reads() as connection:
+            names = _outdated(connection, self._model)
+        for start in range(0, len(names), _AT_ONCE):
+            seen = [self._asked(item, self._decide) for item in self._store.items(names[start : start + _AT_ONCE])]
+            with self._store.writes() as connection:
+                for one in seen:
+                    connection.execute(update(ITEM_STATE).where(ITEM_STATE.c.item == one.item.id).values(**self._figures(one)))
+        reorder(self._store, actor)
+        return len(names)
+
+    def _asked(self, item: Item, decide: Callable[[ToolCall], Decision]) -> _Seen:
+        call = ToolCall.parse(item.call)
+        decision = decide(call).model_dump(mode="json")
+        embedding = item_embedding(call, self._encoder, self._limits)
+        return _Seen(item, embedding, margin(decision), consequence(decision, self._vocabulary))
+
     def _place(self, items: Sequence[Item]) -> int:
         with self._store.reads() as connection:
             waiting = set(_waiting(connection, items))
@@ -106,7 +141,8 @@ class Arrivals:
         with self._store.writes() as connection:
             # Another process may have been faster.
             waiting = set(_waiting(connection, [one.item for one in seen]))
-            for one in seen:
+            # What is the most urgent of those that come together gets the earliest turn of its server.
+            for one in sorted(seen, key=lambda one: -one.margin * one.consequence):
                 if one.item.id in waiting:
                     self._keep(connection, one)
         return len(waiting)
@@ -127,9 +163,11 @@ class Arrivals:
 
     def _keep(self, connection: Connection, one: _Seen) -> None:
         cluster, priority = self._ranked(connection, one)
-        figures = {"margin": one.margin, "consequence": one.consequence, "embedding": stored(one.embedding)}
         changed = update(ITEM_STATE).where(ITEM_STATE.c.item == one.item.id)
-        connection.execute(changed.values(cluster=cluster, priority=priority, model=self._model, **figures))
+        connection.execute(changed.values(cluster=cluster, priority=priority, **self._figures(one)))
+
+    def _figures(self, one: _Seen) -> dict[str, float | bytes | str]:
+        return {"margin": one.margin, "consequence": one.consequence, "embedding": stored(one.embedding), "model": self._model}
 
     def _ranked(self, connection: Connection, one: _Seen) -> tuple[str, float]:
         if one.item.stream is Stream.AUDIT:
@@ -141,9 +179,10 @@ class Arrivals:
 
 
 def reorder(store: WorkbenchStore, actor: Actor) -> int:
-    """Let each server's most urgent open clusters come first, from the present turn on; returns how many have a turn.
+    """Let the most urgent open clusters come first, from the present turn on; returns how many have a turn.
 
-    New items get the last turn of their server, however urgent. This is for now and then: pages in sight change.
+    Servers take turns within a band of urgency. New items get the last turn of their server, however urgent. This is for now and then: pages in
+    sight change.
 
     Raises
     ------
@@ -151,14 +190,23 @@ def reorder(store: WorkbenchStore, actor: Actor) -> int:
         Below an analyst.
     """
     require(actor, Role.ANALYST)
-    taken: dict[str, int] = {}
     with store.writes() as connection:
-        turn = served_turn(connection, Stream.PICKED)
-        for item, group, urgency in _open_heads(connection):
-            taken[group] = taken.get(group, turn - 1) + 1
+        served, heads = served_turn(connection, Stream.PICKED), list(_open_heads(connection))
+        for item, turn, urgency in _in_turn(heads):
             changed = update(ITEM_STATE).where(ITEM_STATE.c.item == item)
-            connection.execute(changed.values(priority=head_priority(taken[group], urgency)))
-    return sum(count - turn + 1 for count in taken.values())
+            connection.execute(changed.values(priority=head_priority(served + turn, urgency)))
+    return len(heads)
+
+
+def _in_turn(heads: Iterable[tuple[str, str, float]]) -> Iterator[tuple[str, int, float]]:
+    """Turns from 0 for heads that come the most urgent first: each band begins where the one above it ends."""
+    first = 0
+    for _, part in groupby(heads, key=lambda head: band(head[2])):
+        taken: Counter[str] = Counter()
+        for item, group, urgency in part:
+            yield item, first + taken[group], urgency
+            taken[group] += 1
+        first += max(taken.values())
 
 
 def _open_heads(connection: Connection) -> Iterator[tuple[str, str, float]]:
@@ -168,6 +216,13 @@ def _open_heads(connection: Connection) -> Iterator[tuple[str, str, float]]:
     rows = connection.execute(query.where(state.stream == Stream.PICKED.value, state.standing == Standing.OPEN.value)).all()
     heads = [(row.item, row.domain, float(row.urgency)) for row in rows if row.cluster and head_of(row.cluster) == row.item]
     return iter(sorted(heads, key=lambda head: (-head[2], head[0])))
+
+
+def _outdated(connection: Connection, model: str) -> list[str]:
+    """Open picked items that have a place by another model."""
+    state = ITEM_STATE.c
+    query = select(state.item).where(state.stream == Stream.PICKED.value, state.standing == Standing.OPEN.value, state.priority > 0)
+    return list(connection.execute(query.where(state.model != model).order_by(state.item)).scalars())
 
 
 def _waiting(connection: Connection, items: Sequence[Item]) -> list[str]:

@@ -1,7 +1,7 @@
 """The queue as a person reads it: what to label next, near-duplicates as one, an audited item without a word of the model.
 
-The order, the members of a cluster and what one label says of all of them are those of `intent.workbench.queue`. Audited items come in the order of their identifiers, which are digests: an order by the
-model's figures would tell what it thinks of them.
+The order, the members of a cluster and what one label says of all of them are those of `intent.workbench.queue`. Audited items come in the
+order of their identifiers, which are digests: an order by the model's figures would tell what it thinks of them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from intent.workbench.records import Action, Actor, Item, Label, Standing, Strea
 from intent.workbench.streams import is_blind, shown
 from intent.workbench.tables import ITEM_STATE, ITEMS, LABELS
 
+MAX_PAGE = 200
 # Rows that one look reads, and looks of one page; a page that is still short then says where to look on.
 _LOOK, _LOOKS = 200, 16
 _CONTESTED = (Standing.PENDING, Standing.DISPUTED)
@@ -129,11 +130,20 @@ def browse(
     ----------
     after
         Where the page before ended.
+    limit
+        At most so many items.
+
+    Raises
+    ------
+    WorkbenchError
+        If ``limit`` is out of [1, `MAX_PAGE`].
 
     Notes
     -----
     Of an item that waits for a second person, whoever spoke already, or skipped it, does not see it again.
     """
+    if not 1 <= limit <= MAX_PAGE:
+        raise WorkbenchError(f"a page must have 1 to {MAX_PAGE} items, got {limit}")
     search, cursor = _Search(pile, filters, actor.name), after
     for _ in range(_LOOKS):
         rows = _rows(store, search, cursor)
@@ -228,19 +238,16 @@ def _columns() -> Any:
 def _rows(store: Labels, search: _Search, after: tuple[float, str] | None) -> Sequence[Any]:
     state = ITEM_STATE.c
     stream = Stream.AUDIT if search.blind else Stream.PICKED
-    query = _columns().where(state.stream == stream.value, _one_of(state.standing, search.standings), *_wanted(search))
+    query = _columns().where(state.stream == stream.value, *_wanted(search))
     if search.blind:
-        query = query.order_by(state.item)
-        query = query if after is None else query.where(state.item > after[1])
+        query = query.where(state.standing.in_([standing.value for standing in search.standings])).order_by(state.item)
+        queries = [query if after is None else query.where(state.item > after[1])]
     else:
-        query = in_order(query, after)
+        # An equality is walked along the index in its order, a list is sorted: so each standing is looked up by itself.
+        queries = [in_order(query.where(state.standing == standing.value), after) for standing in search.standings]
     with store.reads() as connection:
-        return connection.execute(query.limit(_LOOK)).all()
-
-
-def _one_of(column: ColumnElement[str], standings: Sequence[Standing]) -> ColumnElement[bool]:
-    # An equality is walked along the index in its order; a list of one would be sorted.
-    return column == standings[0].value if len(standings) == 1 else column.in_([standing.value for standing in standings])
+        rows = [row for one in queries for row in connection.execute(one.limit(_LOOK))]
+    return rows if len(queries) == 1 else sorted(rows, key=lambda row: (row.priority, row.item), reverse=True)[:_LOOK]
 
 
 def _wanted(search: _Search) -> Iterable[ColumnElement[bool]]:

@@ -61,7 +61,14 @@ class Definitions(Base):
     def review(self, actor: Actor, vocabulary: Vocabulary, *reviews: Review) -> tuple[Review, ...]:
         """Add a person's words on definitions that were listed: all of them or none.
 
-        Nobody lowers alone what a tool was reviewed as: one person takes the review back, and another one gives the lower one.
+        Nobody lowers alone what a tool was reviewed as: the lower word is kept as proposed, and is in force once another person says the
+        same, or names it by its number (``approves``). Any other word takes its place. It is in force at once where another person took
+        back the review before.
+
+        Returns
+        -------
+        tuple
+            As they are kept: each says whether it is only proposed.
 
         Parameters
         ----------
@@ -74,14 +81,14 @@ class Definitions(Base):
             Below an approver.
         WorkbenchError
             If no such definition was listed, it is another person's word, the vocabulary does not have the word (which a withdrawal only
-            repeats), or it lowers what was reviewed without a second person.
+            repeats), or a person approves what they proposed, or what does not wait any more.
         """
         require(actor, Role.APPROVER)
         added: list[Review] = []
         with self.writes() as connection:
             for review in reviews:
                 _refuse_unfit(connection, actor, vocabulary, review)
-                added += append(connection, REVIEWS, [review], _named)
+                added += append(connection, REVIEWS, [_standing(_past(connection, review), review, vocabulary)], _named)
         return tuple(added)
 
     def reviews(self, server: str | None = None, name: str | None = None) -> tuple[Review, ...]:
@@ -94,11 +101,18 @@ class Definitions(Base):
 
     def pins(self) -> tuple[Review, ...]:
         """The review in force of each server and name; those that were withdrawn are left out."""
-        last = select(func.max(REVIEWS.c.id)).group_by(REVIEWS.c.server, REVIEWS.c.name)
-        query = select(REVIEWS).where(REVIEWS.c.id.in_(last)).order_by(REVIEWS.c.server, REVIEWS.c.name)
-        with self.reads() as connection:
-            found = [record_of(Review, row) for row in connection.execute(query)]
-        return tuple(review for review in found if not review.withdrawn)
+        last = {(review.server, review.name): review for review in self.reviews() if not review.proposed}
+        return tuple(last[named] for named in sorted(last) if not last[named].withdrawn)
+
+
+def in_force(reviews: Sequence[Review]) -> Review | None:
+    """Of the reviews of one tool in their order, the last word that counts, a withdrawal too; None where there is none."""
+    return next((one for one in reversed(reviews) if not one.proposed), None)
+
+
+def waiting(reviews: Sequence[Review]) -> Review | None:
+    """Of the reviews of one tool in their order, the lower word that waits for another person; None where none does."""
+    return reviews[-1] if reviews and reviews[-1].proposed else None
 
 
 def _check(definition: Definition, actor: Actor) -> None:
@@ -122,10 +136,30 @@ def _refuse_unfit(connection: Connection, actor: Actor, vocabulary: Vocabulary, 
         return
     if review.intent not in vocabulary.labels:
         raise WorkbenchError(f"a review must name one of {', '.join(vocabulary.labels)}, got {review.intent[:40]!r}")
+
+
+def _past(connection: Connection, review: Review) -> list[Review]:
     query = select(REVIEWS).where(REVIEWS.c.server == searchable(review.server), REVIEWS.c.name == searchable(review.name))
-    past = [record_of(Review, row) for row in connection.execute(query.order_by(REVIEWS.c.id))]
-    if _lowers_alone(past, review, vocabulary):
-        raise WorkbenchError(f"a lower review of {review.name[:80]!r} needs two people: one withdraws it, another one reviews it anew")
+    return [record_of(Review, row) for row in connection.execute(query.order_by(REVIEWS.c.id))]
+
+
+def _standing(past: Sequence[Review], review: Review, vocabulary: Vocabulary) -> Review:
+    """A review as it is kept: in force at once, proposed, or in force because it is the second person's."""
+    proposal = waiting(past)
+    if review.approves and (proposal is None or proposal.id != review.approves or not _is_same(proposal, review)):
+        raise WorkbenchError(f"review {review.approves} of {review.name[:80]!r} does not wait any more; look at it again")
+    counted = [one for one in past if not one.proposed]
+    if review.withdrawn or not _lowers_alone(counted, review, vocabulary):
+        return review.model_copy(update={"proposed": False})
+    if proposal is None or not _is_same(proposal, review):
+        return review.model_copy(update={"proposed": True, "approves": 0})
+    if proposal.by == review.by:
+        raise WorkbenchError(f"a lower review of {review.name[:80]!r} needs two people: {proposal.by} proposed it, another one approves it")
+    return review.model_copy(update={"proposed": False, "approves": proposal.id})
+
+
+def _is_same(proposal: Review, review: Review) -> bool:
+    return (proposal.digest, proposal.intent, proposal.polymorphic) == (review.digest, review.intent, review.polymorphic)
 
 
 def _lowers_alone(past: Sequence[Review], review: Review, vocabulary: Vocabulary) -> bool:

@@ -20,6 +20,9 @@ from intent.workbench.vocabularies import parsed
 MOST_CHARACTERS = 200_000
 _CARVED = re.compile(r"# (\w+) comes from (\w+)\.")
 _CONTEXT = 2
+# Where a table of the text begins, and what an intent of it stands above.
+_TABLE = re.compile(r"^(?=\[)", re.MULTILINE)
+_ABOVE = re.compile(r"^above = (\[[^\]]*\])", re.MULTILINE)
 
 
 class Versions(Protocol):
@@ -59,13 +62,22 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """An intent to put into a text; ``origin`` is the label that it is carved out of, empty where there is none."""
+    """An intent to put into a text.
+
+    Attributes
+    ----------
+    origin
+        The label that it is carved out of, empty where there is none.
+    above, below
+        The words that it stands directly above, and that stand directly above it.
+    """
 
     word: str
     definition: str
     origin: str = ""
     above: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
 
 
 class EditedMeanwhile(WorkbenchError):
@@ -202,15 +214,32 @@ def version_of(versions: Versions, number: int) -> VocabularyVersion:
 
 
 def with_intent(text: str, new: NewIntent) -> str:
-    """A text with one more intent, before its effects; whether it then is a vocabulary, `preview` tells."""
+    """A text with one more intent: before the words that stand above it, else before the effects.
+
+    Whether it then is a vocabulary, `preview` tells.
+    """
     lines = ["[[intents]]", f"id = {_quoted(new.word)}"]
     if new.origin:
         lines.append(f"{ORIGIN} = {_quoted(new.origin)}")
     lines += [f"definition = {_quoted(new.definition)}", 'scope_note = ""', _array("examples", new.examples), "counter_examples = []"]
     lines += [_array("above", new.above), "verbs = []"]
-    block = "\n".join(lines) + "\n\n"
-    at = re.search(r"^\[effects\]", text, re.MULTILINE)
-    return text[: at.start()] + block + text[at.start() :] if at else f"{text.rstrip()}\n\n{block}"
+    parts = _TABLE.split(text)
+    upper = [place for place, part in enumerate(parts) if _id_of(part) in new.below]
+    for place in upper:
+        parts[place] = _ABOVE.sub(lambda found: _array("above", (*json.loads(_without_comma(found[1])), new.word)), parts[place], count=1)
+    effects = (place for place, part in enumerate(parts) if part.startswith("[effects]"))
+    at = min(upper, default=next(effects, len(parts)))
+    return "".join((*parts[:at], "" if "".join(parts[:at]).endswith("\n") else "\n", "\n".join(lines) + "\n\n", *parts[at:]))
+
+
+def _id_of(table: str) -> str:
+    found = re.search(r'^id = "(\w+)"', table, re.MULTILINE) if table.startswith("[[intents]]") else None
+    return found[1] if found else ""
+
+
+def _without_comma(array: str) -> str:
+    """A TOML array of texts as JSON, which allows no comma at the end."""
+    return re.sub(r",\s*\]$", "]", array)
 
 
 def _refuse_old(versions: Versions, seen: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Engine, exists, select
+from sqlalchemy import Engine, func, select
 
 from intent.audit.event import Event, EventKind, JudgementRecord
 from intent.audit.query import Query, events
@@ -168,11 +168,10 @@ def kept_process(path: Path) -> EProcess | None:
 
 def _oldest(store: WorkbenchStore, stream: Stream) -> datetime | None:
     state = ITEM_STATE.c
-    open_one = exists().where(state.item == ITEMS.c.id, state.stream == stream.value, state.standing == Standing.OPEN.value)
-    # Along the numbers of the items, so that none is sorted and the first that fits ends it.
-    query = select(ITEMS.c.id, ITEMS.c.body).where(open_one)
+    first = select(func.min(state.number)).where(state.stream == stream.value, state.standing == Standing.OPEN.value)
+    query = select(ITEMS.c.id, ITEMS.c.body).where(ITEMS.c.number == first.scalar_subquery())
     with store.reads() as connection:
-        row = connection.execute(query.order_by(ITEMS.c.number).limit(1)).first()
+        row = connection.execute(query).first()
     return None if row is None else record_of(Item, row).at
 
 

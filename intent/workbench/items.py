@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -138,8 +138,8 @@ class Items(Base):
                     _check(item, streams)
                 if fresh:
                     first = next_number(connection, ITEMS, "number")
-                    insert_rows(connection, ITEMS, [_row(item, first + place, actor) for place, item in enumerate(fresh)])
-                    insert_rows(connection, ITEM_STATE, [_first_state(item) for item in fresh])
+                    insert_rows(connection, ITEMS, [_row(item, number, actor) for number, item in enumerate(fresh, first)])
+                    insert_rows(connection, ITEM_STATE, [_first_state(item, number) for number, item in enumerate(fresh, first)])
             added += [item.id for item in fresh]
         return tuple(added)
 
@@ -182,6 +182,16 @@ class Items(Base):
         with self.reads() as connection:
             row = connection.execute(query).first()
         return None if row is None or not decision_id else record_of(Item, row)
+
+    def blind_decisions(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of these decisions that are in the audit stream and not settled: nobody who may label them is told of them."""
+        named, found = {searchable(name): name for name in names if name}, set[str]()
+        for ids in chunked(named):
+            query = select(ITEMS.c.decision_id).join(ITEM_STATE, ITEM_STATE.c.item == ITEMS.c.id).where(ITEMS.c.decision_id.in_(ids))
+            audited = query.where(ITEMS.c.stream == Stream.AUDIT.value, ITEM_STATE.c.standing != Standing.SETTLED.value)
+            with self.reads() as connection:
+                found.update(named[name] for name in connection.execute(audited).scalars())
+        return frozenset(found)
 
     def audited_decisions(self) -> int:
         """How many decisions are in the audit stream."""
@@ -270,9 +280,10 @@ def _row(item: Item, number: int, actor: Actor) -> dict[str, Any]:
     return {"id": item.id, "number": number, **words, "body": body_of(item)}
 
 
-def _first_state(item: Item) -> dict[str, Any]:
+def _first_state(item: Item, number: int) -> dict[str, Any]:
     words = {"item": item.id, "stream": item.stream.value, "domain": item.group.replace("\0", "\ufffd"), "standing": Standing.OPEN.value}
-    return {**words, "cluster": "", "priority": 0.0, "margin": 0.0, "consequence": 0.0, "vocabulary": "", "model": "", "embedding": None}
+    figures = {"cluster": "", "priority": 0.0, "margin": 0.0, "consequence": 0.0, "vocabulary": "", "model": "", "embedding": None}
+    return {**words, **figures, "number": number}
 
 
 def _figures(given: Figures) -> dict[str, Any]:

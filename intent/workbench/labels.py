@@ -106,12 +106,18 @@ class Labels(Items):
             named = select(LABELS.c.item).distinct().where(LABELS.c.item > last).order_by(LABELS.c.item).limit(CHUNK)
             with self.reads() as connection:
                 names = list(connection.execute(named).scalars())
-                acts = _acts(connection, names)
             if not names:
                 return
-            for item in self.items(names):
-                yield Judged(item, acts[item.id], verdict(item, acts[item.id], vocabulary))
+            yield from self.judged_of(names, vocabulary)
             last = names[-1]
+
+    def judged_of(self, names: Sequence[str], vocabulary: Vocabulary) -> Iterator[Judged]:
+        """As `judged`, of the items of these names that are there, in the order of the names."""
+        for ids in chunked(names):
+            with self.reads() as connection:
+                acts = _acts(connection, ids)
+            for item in self.items(ids):
+                yield Judged(item, acts.get(item.id, ()), verdict(item, acts.get(item.id, ()), vocabulary))
 
     def opinions(self, vocabulary: Vocabulary) -> Iterator[tuple[str, dict[str, Label]]]:
         """For every item that anybody acted on, each person's word on it by name."""

@@ -142,7 +142,7 @@ class Definition(_Record):
 
 
 class Review(_Record):
-    """A person's word on a definition; the latest one on a (server, name) is in force, a withdrawal among them."""
+    """A person's word on a definition; the latest one on a (server, name) that is not only proposed is in force, a withdrawal among them."""
 
     id: int = Field(ge=0)
     server: str
@@ -151,6 +151,8 @@ class Review(_Record):
     intent: str
     polymorphic: bool = False
     withdrawn: bool = False
+    proposed: bool = Field(default=False, description="Whether it lowers what was given, and waits for another person; the store says it.")
+    approves: int = Field(default=0, ge=0, description="Number of the proposal that it puts in force; 0 for none.")
     at: datetime
     by: str
     note: str = ""

@@ -5,7 +5,7 @@ Every strategy is a pure function of the arrays it is given and of its generator
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intent.errors import DependencyMissing, TrainingError
+from intent.workbench.urgency import BANDS
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +28,8 @@ class Strategy(StrEnum):
     ``RANDOM``; ``MARGIN``: the least difference of the two likeliest labels (Scheffer et al. 2001); ``ENTROPY`` (Shannon 1948; Settles 2009);
     ``CENTER``: farthest-first over the embeddings (Sener & Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set
     Approach", ICLR 2018); ``BADGE``: k-means++ over the gradients of the last layer (Ash et al., "Deep Batch Active Learning by Diverse,
-    Uncertain Gradient Lower Bounds", ICLR 2020), which is both unsure and diverse.
+    Uncertain Gradient Lower Bounds", ICLR 2020), which is both unsure and diverse; ``TURNS``: the order of the review queue, which goes by
+    bands of margin times consequence, and within one groups take turns (`intent.workbench.arrivals.reorder`; without its clusters).
     """
 
     RANDOM = "random"
@@ -35,6 +37,7 @@ class Strategy(StrEnum):
     ENTROPY = "entropy"
     CENTER = "center"
     BADGE = "badge"
+    TURNS = "turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,20 @@ class Pool:
         Numbers of the rows that are labelled, int of shape (m,).
     consequence
         What an error costs, float64 of shape (n,), in (0, 1]; None where every error costs the same.
+    groups
+        The server or domain of each row, int of shape (n,); None where all are of one.
     """
 
     embeddings: Doubles
     probabilities: Doubles
     labelled: Ints
     consequence: Doubles | None = None
+    groups: Ints | None = None
 
     def __post_init__(self) -> None:
         n = len(self.embeddings)
-        if len(self.probabilities) != n or (self.consequence is not None and len(self.consequence) != n):
-            raise ValueError(f"there must be one embedding, one row of probabilities and one consequence for each row, got {n} embeddings")
+        if any(part is not None and len(part) != n for part in (self.probabilities, self.consequence, self.groups)):
+            raise ValueError(f"there must be one embedding and one of everything else for each row, got {n} embeddings")
 
     @property
     def open(self) -> Ints:
@@ -92,8 +98,11 @@ def suggest(pool: Pool, strategy: Strategy, number: int, generator: np.random.Ge
         return _centers(pool, left, number)
     if strategy is Strategy.BADGE:
         return _badge(pool, left, number, generator)
-    unsure = margins(pool.probabilities) if strategy is Strategy.MARGIN else entropies(pool.probabilities)
-    return left[np.argsort(-(unsure * pool.cost)[left], kind="stable")[:number]]
+    unsure = entropies(pool.probabilities) if strategy is Strategy.ENTROPY else margins(pool.probabilities)
+    urgency = (unsure * pool.cost)[left]
+    if strategy is Strategy.TURNS:
+        return left[np.lexsort((-urgency, _turns(urgency, pool, left)))[:number]]
+    return left[np.argsort(-urgency, kind="stable")[:number]]
 
 
 def margins(probabilities: Doubles) -> Doubles:
@@ -114,6 +123,17 @@ def entropies(probabilities: Doubles) -> Doubles:
     """
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return np.abs(-(probabilities * logs).sum(axis=1))
+
+
+def _turns(urgency: Doubles, pool: Pool, left: Ints) -> Ints:
+    """Whose turn it is, int of shape (len(left),): the bands one after the other, and in each one row of every group a turn."""
+    bands = np.minimum((urgency * BANDS).astype(np.int64), BANDS - 1)
+    groups = np.zeros(len(left), np.int64) if pool.groups is None else pool.groups[left]
+    order = np.lexsort((-urgency, groups, -bands))
+    starts = np.flatnonzero(np.diff(bands[order], prepend=-1) | np.diff(groups[order], prepend=groups.min() - 1))
+    turns = np.empty(len(left), np.int64)
+    turns[order] = np.arange(len(left)) - np.repeat(starts, np.diff(starts, append=len(left)))
+    return (BANDS - 1 - bands) * len(left) + turns
 
 
 def _centers(pool: Pool, left: Ints, number: int) -> Ints:
@@ -177,20 +197,24 @@ class Split:
         Numbers of the labels, int of shape (n,).
     acceptable
         Which labels are right for a test row, bool of shape (m, n_labels).
-    consequence
+    groups
         See `Pool`, of the rows of ``train``.
+    arrived
+        Probabilities for the rows of ``train`` of a model that they once came to, float64 of shape (n, n_labels): strategies go by these, and
+        not by what the labels since then have taught. None: they go by the model that was fitted last.
     """
 
     train: Doubles
     train_labels: Ints
     test: Doubles
     acceptable: NDArray[np.bool_]
-    consequence: Doubles | None = None
+    groups: Ints | None = None
+    arrived: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Accuracy against the number of labels.
+    """Figures against the number of labels; a row is right where its likeliest label is acceptable.
 
     Attributes
     ----------
@@ -198,11 +222,23 @@ class Curve:
         Int of shape (n_steps,).
     accuracy
         float64 of shape (n_seeds, n_steps).
+    recall
+        Share of right rows among those for which a label is acceptable, float64 of shape (n_seeds, n_steps, n_labels); NaN without any.
+    macro_f1
+        Mean over the labels of the harmonic mean of precision and recall, float64 of shape (n_seeds, n_steps).
     """
 
     strategy: Strategy
     labels: Ints
     accuracy: Doubles
+    recall: Doubles
+    macro_f1: Doubles
+
+    @classmethod
+    def joined(cls, parts: Sequence[Curve]) -> Curve:
+        """The seeds of several curves of one strategy, whose numbers of labels are the same."""
+        figures = ([getattr(part, name) for part in parts] for name in ("accuracy", "recall", "macro_f1"))
+        return cls(parts[0].strategy, parts[0].labels, *(np.concatenate(one) for one in figures))
 
     @property
     def mean(self) -> Doubles:
@@ -215,7 +251,37 @@ class Curve:
         return int(self.labels[found[0]]) if len(found) else None
 
 
-def curve(rows: Split, strategy: Strategy, seeds: Sequence[int], step: int, *, most: int | None = None, c: float = 10.0) -> Curve:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Figures of one model; see `Curve`."""
+
+    labels: int
+    accuracy: float
+    recall: Doubles
+    macro_f1: float
+
+    @classmethod
+    def of(cls, labels: int, likeliest: Ints, acceptable: NDArray[np.bool_]) -> _Step:
+        right = acceptable[np.arange(len(likeliest)), likeliest]
+        read = np.eye(acceptable.shape[1], dtype=np.bool_)[likeliest]
+        with np.errstate(invalid="ignore"):
+            recall: Doubles = (acceptable & right[:, None]).sum(axis=0) / acceptable.sum(axis=0)
+            precision: Doubles = (read & right[:, None]).sum(axis=0) / read.sum(axis=0)
+            f1: Doubles = 2 * precision * recall / (precision + recall)
+        there = acceptable.any(axis=0)
+        return cls(labels, float(right.mean()), recall, float(np.nan_to_num(f1[there]).mean()))
+
+
+def curve(
+    rows: Split,
+    strategy: Strategy,
+    seeds: Sequence[int],
+    step: int,
+    *,
+    most: int | None = None,
+    c: float = 10.0,
+    cost: Callable[[Doubles], Doubles] | None = None,
+) -> Curve:
     """Simulate labelling ``step`` rows at a time; each seed begins with its own random ``step`` rows.
 
     Parameters
@@ -224,6 +290,8 @@ def curve(rows: Split, strategy: Strategy, seeds: Sequence[int], step: int, *, m
         Stop at so many labels; None goes on to the last.
     c
         Inverse regularization of the logistic regression that is fitted at each step.
+    cost
+        The consequence of `Pool`, from the probabilities of its rows; None where every error costs the same.
 
     Raises
     ------
@@ -233,21 +301,35 @@ def curve(rows: Split, strategy: Strategy, seeds: Sequence[int], step: int, *, m
         If scikit-learn is not installed.
     """
     end = min(most or len(rows.train), len(rows.train))
-    runs = [_run(rows, strategy, np.random.default_rng(seed), step, end, c) for seed in seeds]
-    return Curve(strategy, np.array([labels for labels, _ in runs[0]]), np.array([[figure for _, figure in run] for run in runs]))
+    runs = [_run(rows, strategy, np.random.default_rng(seed), step, end, c, cost) for seed in seeds]
+    return Curve(
+        strategy,
+        np.array([one.labels for one in runs[0]]),
+        np.array([[one.accuracy for one in run] for run in runs]),
+        np.array([[one.recall for one in run] for run in runs]),
+        np.array([[one.macro_f1 for one in run] for run in runs]),
+    )
 
 
-def _run(rows: Split, strategy: Strategy, generator: np.random.Generator, step: int, end: int, c: float) -> list[tuple[int, float]]:
+def _run(
+    rows: Split,
+    strategy: Strategy,
+    generator: np.random.Generator,
+    step: int,
+    end: int,
+    c: float,
+    cost: Callable[[Doubles], Doubles] | None,
+) -> list[_Step]:
     labelled = generator.choice(len(rows.train), min(step, end), replace=False).astype(np.int64)
-    found: list[tuple[int, float]] = []
+    found: list[_Step] = []
     n_labels = rows.acceptable.shape[1]
     while True:
         model = _fitted(rows.train[labelled], rows.train_labels[labelled], c)
-        likeliest = _spread(model, rows.test, n_labels).argmax(axis=1)
-        found.append((len(labelled), float(rows.acceptable[np.arange(len(likeliest)), likeliest].mean())))
+        found.append(_Step.of(len(labelled), _spread(model, rows.test, n_labels).argmax(axis=1), rows.acceptable))
         if len(labelled) >= end:
             return found
-        pool = Pool(rows.train, _spread(model, rows.train, n_labels), labelled, rows.consequence)
+        told = _spread(model, rows.train, n_labels) if rows.arrived is None else rows.arrived
+        pool = Pool(rows.train, told, labelled, cost(told) if cost else None, rows.groups)
         labelled = np.concatenate([labelled, suggest(pool, strategy, min(step, end - len(labelled)), generator)])
 
 

@@ -6,15 +6,20 @@ under the Apache licence; versions before are not). A suspicion is a reason to l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intent.errors import DependencyMissing, WorkbenchError
+from intent.vocabulary import Vocabulary
+from intent.workbench.items import ItemState
+from intent.workbench.labels import Judged
+from intent.workbench.records import Standing
+from intent.workbench.streams import is_blind
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +48,42 @@ class Suspicion:
     self_confidence: float
     margin: float
     is_issue: bool
+
+
+class Labelled(Protocol):
+    """Items with their labels; the store of the workbench is one."""
+
+    def judged(self, vocabulary: Vocabulary) -> Iterable[Judged]: ...  # noqa: D102 - the class says it
+    def state(self, name: str) -> ItemState | None: ...  # noqa: D102 - the class says it
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicions:
+    """What `look` found; ``left_out`` labels are of items that nobody embedded yet."""
+
+    found: tuple[Suspicion, ...]
+    left_out: int
+
+
+def look(store: Labelled, vocabulary: Vocabulary) -> Suspicions:
+    """Every label of a store beside those of like items, the least trustworthy first; none of the blind audit before it is settled.
+
+    Raises
+    ------
+    WorkbenchError
+        If no labelled item has an embedding; and as `out_of_fold` and `suspicions`.
+    DependencyMissing
+        If scikit-learn or cleanlab is not installed.
+    """
+    open_to_all = (one for one in store.judged(vocabulary) if one.verdict.standing is Standing.SETTLED or not is_blind(one.item))
+    rows = [(one, state) for one in open_to_all if one.verdict.intent and (state := store.state(one.item.id))]
+    embedded = [(one, state.embedding) for one, state in rows if state.embedding is not None]
+    if not embedded:
+        raise WorkbenchError("there must be labelled items with embeddings")
+    labels, groups = [one.verdict.intent for one, _ in embedded], [one.item.group for one, _ in embedded]
+    probabilities = out_of_fold(decoded([vector for _, vector in embedded]), labels, groups, vocabulary.labels)
+    found = suspicions([one.item.id for one, _ in embedded], labels, probabilities, vocabulary.labels)
+    return Suspicions(found, len(rows) - len(embedded))
 
 
 def suspicions(items: Sequence[str], labels: Sequence[str], probabilities: Doubles, words: Sequence[str]) -> tuple[Suspicion, ...]:

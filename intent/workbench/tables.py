@@ -72,8 +72,11 @@ ITEM_STATE = Table(
     Column("model", String, nullable=False),
     # float16, little endian.
     Column("embedding", LargeBinary, nullable=True),
+    # Of the item: a copy, by which the oldest is found.
+    Column("number", _Number, nullable=False, server_default="0"),
     Index("item_state_queue", "stream", "standing", "priority", "item"),
     Index("item_state_group", "stream", "domain", "standing", "priority", "item"),
+    Index("item_state_age", "stream", "standing", "number"),
     Index("item_state_cluster", "cluster", "standing", "priority", "item"),
 )
 

@@ -16,7 +16,7 @@ from intent.catalogue import Pin
 from intent.errors import WorkbenchError
 from intent.vocabulary import Vocabulary
 from intent.workbench.base import require
-from intent.workbench.definitions import Definitions
+from intent.workbench.definitions import Definitions, in_force, waiting
 from intent.workbench.records import Actor, Definition, Review, Role
 
 MAX_REVIEWS = 1000
@@ -30,6 +30,7 @@ class ToolStanding(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     REVIEWED = "reviewed"
+    PENDING = "pending"
     WITHDRAWN = "withdrawn"
 
 
@@ -40,15 +41,20 @@ class ToolEntry:
     Attributes
     ----------
     review
-        The last word on it, a withdrawal too; None where there is none.
+        The word in force, a withdrawal too; None where there is none.
+    proposal
+        A lower word that waits for another person.
     """
 
     listed: Definition
     review: Review | None
+    proposal: Review | None = None
 
     @property
     def standing(self) -> ToolStanding:
         """How the tool stands to its review."""
+        if self.proposal is not None:
+            return ToolStanding.PENDING
         if self.review is None:
             return ToolStanding.NEW
         if self.review.withdrawn:
@@ -84,16 +90,22 @@ class Chosen:
 
 def tools(store: Definitions, server: str | None = None) -> tuple[ToolEntry, ...]:
     """Every listed tool with the last word on it, by server and name; those of a server alone where it is given."""
-    last: dict[tuple[str, str], Review] = {(review.server, review.name): review for review in store.reviews(server)}
+    past: dict[tuple[str, str], list[Review]] = {}
+    for review in store.reviews(server):
+        past.setdefault((review.server, review.name), []).append(review)
     return tuple(
-        ToolEntry(listed, last.get((listed.server, listed.name))) for listed in store.listed() if server is None or listed.server == server
+        _entry(listed, past.get((listed.server, listed.name), ())) for listed in store.listed() if server is None or listed.server == server
     )
 
 
 def tool(store: Definitions, server: str, name: str) -> ToolEntry | None:
     """One tool, or None where no such one was listed."""
     listed, reviews = store.definitions(server, name), store.reviews(server, name)
-    return ToolEntry(listed[-1], reviews[-1] if reviews else None) if listed else None
+    return _entry(listed[-1], reviews) if listed else None
+
+
+def _entry(listed: Definition, reviews: Sequence[Review]) -> ToolEntry:
+    return ToolEntry(listed, in_force(reviews), waiting(reviews))
 
 
 def changes(store: Definitions, found: ToolEntry) -> tuple[Difference, ...]:
@@ -126,15 +138,15 @@ def review_all(
     polymorphic: bool = False,
     note: str = "",
 ) -> tuple[Review, ...]:
-    """Review definitions alike.
+    """Review definitions alike; of those that it lowers, the review is proposed (`Definitions.review`).
 
     Raises
     ------
     Forbidden
         Below an approver.
     WorkbenchError
-        If the word is not in the vocabulary, it is lower than what one of them was reviewed as (`Definitions.review`), or one is no longer
-        what its server lists: nothing is then reviewed.
+        If the word is not in the vocabulary, the person proposed the same before, or one is no longer what its server lists: nothing is then
+        reviewed.
     """
     require(actor, Role.APPROVER)
     _refuse_stale(store, chosen)
@@ -157,11 +169,53 @@ def withdraw(store: Definitions, actor: Actor, vocabulary: Vocabulary, server: s
         If there is no review in force.
     """
     require(actor, Role.APPROVER)
-    reviews = store.reviews(server, name)
-    if not reviews or reviews[-1].withdrawn:
+    now = in_force(store.reviews(server, name))
+    if now is None or now.withdrawn:
         raise WorkbenchError(f"there is no review of {name[:80]!r} to take back")
-    taken = reviews[-1].model_copy(update={"id": 0, "withdrawn": True, "at": at, "by": actor.name, "note": note})
-    return store.review(actor, vocabulary, taken)[0]
+    return store.review(actor, vocabulary, _said(now, actor, at, note, withdrawn=True))[0]
+
+
+def approve(
+    store: Definitions, actor: Actor, vocabulary: Vocabulary, server: str, name: str, proposal: int, *, at: datetime, note: str = ""
+) -> Review:
+    """Put a lower word in force that another person proposed.
+
+    Parameters
+    ----------
+    proposal
+        Number of the proposal that was looked at.
+
+    Raises
+    ------
+    Forbidden
+        Below an approver.
+    WorkbenchError
+        If the person proposed it, it does not wait any more, or the server lists another definition by now.
+    """
+    require(actor, Role.APPROVER)
+    found = _waiting(store, server, name, proposal)
+    _refuse_stale(store, [Chosen(server, name, found.digest)])
+    return store.review(actor, vocabulary, _said(found, actor, at, note, approves=proposal))[0]
+
+
+def refuse(
+    store: Definitions, actor: Actor, vocabulary: Vocabulary, server: str, name: str, proposal: int, *, at: datetime, note: str = ""
+) -> Review:
+    """Let the word in force stand against a lower one that was proposed; whoever proposed it may do so too.
+
+    Raises
+    ------
+    Forbidden
+        Below an approver.
+    WorkbenchError
+        If the proposal does not wait any more.
+    """
+    require(actor, Role.APPROVER)
+    _waiting(store, server, name, proposal)
+    now = in_force(store.reviews(server, name))
+    if now is None:
+        raise WorkbenchError(f"there is no review of {name[:80]!r} that could stand")
+    return store.review(actor, vocabulary, _said(now, actor, at, note, withdrawn=now.withdrawn))[0]
 
 
 def exported(store: Definitions, vocabulary: Vocabulary) -> str:
@@ -180,6 +234,19 @@ def exported(store: Definitions, vocabulary: Vocabulary) -> str:
     ]
     # ASCII: the texts are names of strangers' tools, and whatever reads the file should see each character.
     return json.dumps({"tools": [pin.model_dump(mode="json") for pin in pins]}, indent=2) + "\n"
+
+
+def _waiting(store: Definitions, server: str, name: str, proposal: int) -> Review:
+    found = waiting(store.reviews(server, name))
+    if found is None or found.id != proposal:
+        raise WorkbenchError(f"review {proposal} of {name[:80]!r} does not wait any more; look at it again")
+    return found
+
+
+def _said(again: Review, actor: Actor, at: datetime, note: str, *, withdrawn: bool = False, approves: int = 0) -> Review:
+    """The same word by another person."""
+    told = {"id": 0, "withdrawn": withdrawn, "proposed": False, "approves": approves, "at": at, "by": actor.name, "note": note}
+    return again.model_copy(update=told)
 
 
 def _refuse_stale(store: Definitions, chosen: Sequence[Chosen]) -> None:

@@ -1,16 +1,10 @@
-"""What the labels are used for: rows that train, and the lines by which the promise of a certificate is watched.
-
-Picked items train and nothing else: their rows say so (``picked``), and no line of the watch is ever made of one.
-"""
+"""Rows that train, of settled labels; those of picked items say so (``picked``), and are good for nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from intent.schema import Outcome
-from intent.vocabulary import Vocabulary
 from intent.workbench.labels import Judged
 from intent.workbench.records import Item, Standing, Stream, Verdict
 
@@ -18,25 +12,17 @@ SOURCE = "labelled"
 _NO_GROUP = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditLines:
-    """The audited decisions that were judged.
-
-    Attributes
-    ----------
-    lines
-        ``{"decision_id", "dangerous", "passed"}`` each, as `intent monitor` reads them.
-    missing
-        Audited decisions that nobody judged yet or that are in dispute: while there are any, the watch has not seen its whole sample.
-    """
-
-    lines: tuple[dict[str, Any], ...]
-    missing: int
-
-
 def training_rows(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
-    """A corpus row of every settled label, as `intent.corpus` reads it."""
-    return (training_row(one.item, one.verdict) for one in judged if one.verdict.standing is Standing.SETTLED)
+    """The corpus rows of every settled label, as `intent.corpus` reads them: of the call, and of the definition that it is a call of.
+
+    What a tool can do is learnt from definitions alone. Where the arguments decide, a label of a call says nothing of it.
+    """
+    for one in judged:
+        if one.verdict.standing is Standing.SETTLED:
+            row = training_row(one.item, one.verdict)
+            yield row
+            if row["tool"] is not None and row["arguments"] is not None and not one.verdict.polymorphic:
+                yield _definition_row(row)
 
 
 def training_row(item: Item, verdict: Verdict) -> dict[str, Any]:
@@ -58,35 +44,7 @@ def training_row(item: Item, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def audit_lines(judged: Iterable[Judged], audited: int, vocabulary: Vocabulary) -> AuditLines:
-    """The lines of the watch, of the audit stream alone.
-
-    A pending label counts as well as a settled one: in this stream nobody saw the decision, and leaving out labels that differ from it
-    would leave out calls by what became of them.
-
-    Parameters
-    ----------
-    audited
-        How many decisions are in the audit stream (`WorkbenchStore.audited_decisions`).
-    """
-    lines = tuple(
-        _line(one, vocabulary)
-        for one in judged
-        if one.item.stream is Stream.AUDIT
-        and one.item.decision is not None
-        and one.item.decision_id
-        and one.verdict.standing in {Standing.SETTLED, Standing.PENDING}
-    )
-    return AuditLines(lines, max(0, audited - len(lines)))
-
-
-def _line(one: Judged, vocabulary: Vocabulary) -> dict[str, Any]:
-    acceptable = {one.verdict.intent, *one.verdict.also}
-    decision = one.item.decision or {}
-    reads = set(vocabulary.ids) - set(vocabulary.top)
-    forwarded = decision.get("outcome") == Outcome.FORWARD.value
-    return {
-        "decision_id": one.item.decision_id,
-        "dangerous": acceptable <= set(vocabulary.top),
-        "passed": forwarded and decision.get("intent") in reads,
-    }
+def _definition_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool of a call as a row of its own, for training alone: it must not be counted twice where calls are counted."""
+    label = {name: said for name, said in row["label"].items() if name != "declared"}
+    return {**row, "id": f"{row['id']}/tool", "picked": True, "request": None, "arguments": None, "label": label}

@@ -10,6 +10,8 @@ from intent.schema import Outcome
 from intent.vocabulary import Vocabulary
 from intent.workbench.labelling import said
 
+# Servers take turns among what is about as urgent, not among all: so the most unsure are labelled first, wherever they are.
+BANDS = 16
 _LEAST = 0.25
 # A read that is let through may hide a harmful act; a call that is denied costs work at most. So the former weigh more.
 _HIDDEN, _STOPPED = 0.75, 0.5
@@ -48,6 +50,15 @@ def consequence(decision: Mapping[str, JsonValue] | None, vocabulary: Vocabulary
 def urgency(decision: Mapping[str, JsonValue] | None, vocabulary: Vocabulary) -> float:
     """Margin times consequence, in [0, 1]."""
     return margin(decision) * consequence(decision, vocabulary)
+
+
+def band(urgency: float) -> int:
+    """Which of the `BANDS` equal parts of [0, 1] an urgency is in; the highest is the most urgent.
+
+    >>> band(0.0), band(0.5), band(1.0)
+    (0, 8, 15)
+    """
+    return min(int(urgency * BANDS), BANDS - 1)
 
 
 def _exposure(word: str, vocabulary: Vocabulary) -> float:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from intent.api import problems
-from intent.api.console import health, models, reports, train, vocabulary
+from intent.api.console import health, models, reports, suspicious, train, vocabulary
 from intent.api.console.laboratory import AuditParts, Laboratory, Places
 from intent.api.console.options import ConsoleOptions
 from intent.api.console.workbench import workbench
@@ -23,6 +23,7 @@ from intent.audit.verify import verify_store
 from intent.database import open_database
 from intent.registry.jobs import Jobs
 from intent.registry.registry import Registry
+from intent.registry.replays import Recorded
 from intent.registry.reports import Kind
 from intent.registry.signature import ModelSigner
 from intent.schema import Tool, ToolCall
@@ -86,12 +87,13 @@ class Lab:
         self.golden = golden_rows(self.directory / "golden.jsonl", n=self.golden_n)
         self.audit = AuditStore.open(f"sqlite:///{self.directory / 'audit.db'}", signer(self.directory / "audit.pem"))
         places = Places(self.directory, {"golden rows": self.golden}, (self.golden,), self.golden, labelled_by="two people")
-        parts = AuditParts(self.audit.engine, self.audit.head, self._verified, Policies())
+        recorded = Recorded(f"sqlite:///{self.directory / 'audit.db'}", self.directory / "audit.pem.pub")
+        parts = AuditParts(self.audit.engine, self.audit.head, self._verified, Policies(), recorded)
         self.lab = Laboratory.open(self.store, self.registry, self.jobs, places, VOCABULARY, audit=parts, now=self.clock)
         if self.evaluates:
             self.lab.reports._command = self.evaluates
         accounts = LocalAccounts(self.store, Passwords(CHEAP), self.clock)
-        routers = (vocabulary.routes, train.routes, models.routes, reports.routes, health.routes)
+        routers = (suspicious.routes, vocabulary.routes, train.routes, models.routes, reports.routes, health.routes)
         self.http = httpx.Client()
         self.console = workbench(ConsoleOptions(secret=b"s" * 32, now=self.clock), accounts, *routers, client=self.http)
         self.console.state.laboratory = self.lab

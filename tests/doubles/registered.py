@@ -30,23 +30,38 @@ KEY = Ed25519PrivateKey.generate()
 
 
 def write_bundle(
-    directory: Path, version: str = "0.0.1", *, says: Says | None = None, certificate: Mapping[str, object] | None = None, **changes: object
+    directory: Path,
+    version: str = "0.0.1",
+    *,
+    says: Says | None = None,
+    certificate: Mapping[str, object] | None = None,
+    words: Vocabulary = VOCABULARY,
+    **changes: object,
 ) -> Path:
     """A bundle with a real encoder of a few kilobytes; ``certificate`` changes what it promises, and ``{"none": True}`` leaves it out."""
     directory.mkdir(parents=True)
     write_encoder(directory, DIMENSIONS)
-    save(directory, worded_model(says or SAYS, thresholds=0.7), VOCABULARY, {**described(), "version": version, **changes})
+    model = worded_model(says or SAYS, thresholds=0.7, vocabulary=words)
+    save(directory, model, words, {**described(), "version": version, **changes})
     promised: dict[str, object] = dict(certificate or {})
     if not promised.pop("none", False):
-        attach(directory, _certificate(directory, **promised))  # type: ignore[arg-type]  # by name
+        attach(directory, _certificate(directory, words, **promised))  # type: ignore[arg-type]  # by name
     return directory
 
 
-def _certificate(directory: Path, *, alpha: float = 0.01, issued: datetime = NOW - timedelta(hours=1), days: int = 90, rows: str = "row"):
-    bounds = tuple(Bound(word, 800, 0, alpha, 0.025, 0.7, alpha / 2) for word in VOCABULARY.top)
+def _certificate(
+    directory: Path,
+    words: Vocabulary,
+    *,
+    alpha: float = 0.01,
+    issued: datetime = NOW - timedelta(hours=1),
+    days: int = 90,
+    rows: str = "row",
+):
+    bounds = tuple(Bound(word, 800, 0, alpha, 0.025, 0.7, alpha / 2) for word in words.top)
     return issue(
         Certified(bounds),
-        VOCABULARY,
+        words,
         model_digest=load(directory).content_digest,
         calibration_digest=digest_of([rows]),
         data=(Part(source="catalogue", labelled_by="two people", rows=1600, groups=80),),

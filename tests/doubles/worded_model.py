@@ -36,6 +36,7 @@ def worded_model(
     novelty: Novelty | None = None,
     thresholds: float = 0.6,
     doubts: Doubts | None = None,
+    vocabulary: Vocabulary = VOCABULARY,
 ) -> Model:
     """A model of lexical heads alone; a tool or an argument of which nothing is known is the rest label."""
     labels, intents = vocabulary.labels, vocabulary.ids

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from intent.cli.monitor import BROKEN
+from intent.workbench.browsing import Filters, Pile, browse
 from intent.workbench.intake import Intake, Review
-from intent.workbench.queue import page
 from intent.workbench.records import Stream
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.watching import audited_labels, lines
+from intent.workbench.watching import audit_lines
 from tests.doubles.normalizer import EchoNormalizer
 from tests.doubles.review import arrivals, call
 from tests.doubles.workbench import ADMIN, ANALYST, WORDS, open_store, say
@@ -26,7 +26,7 @@ def monitor(directory: Path, store: WorkbenchStore) -> tuple[int, dict[str, obje
     """Exit code, the state that the process told, and where it withdraws the certificate."""
     revoked = directory / "revoked.txt"
     command = [sys.executable, "-m", "intent", "monitor", "--state", str(directory / "watch.json"), "--revocation", str(revoked)]
-    given = "".join(line + "\n" for line in lines(audited_labels(store, WORDS), WORDS))
+    given = "".join(json.dumps(line) + "\n" for line in audit_lines(store, WORDS).lines)
     (directory / "watch.json").unlink(missing_ok=True)
     done = subprocess.run(command, input=given.encode(), capture_output=True, check=False, timeout=120)
     return done.returncode, json.loads(done.stdout), revoked
@@ -59,7 +59,7 @@ def test_labels_of_the_audit_stream_withdraw_a_broken_promise_and_picked_ones_ne
     code, state, revoked = monitor(tmp_path, store)
     assert (code, state["n"], state["errors"]) == (0, 0, 0)
     assert not revoked.exists()
-    blind = [entry.item for entry in page(store, 200, stream=Stream.AUDIT).entries]
+    blind = [entry.item for entry in browse(store, ANALYST, Pile.AUDIT, Filters(), limit=200).entries]
     assert {item.id for item in blind} == {item.id for item in items if item.stream is Stream.AUDIT}
     assert all(item.decision is None for item in blind)
     for item in blind:

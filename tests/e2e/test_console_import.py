@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from intent.workbench import tool_review
-from intent.workbench.queue import page as first_page
+from intent.workbench.browsing import Filters, Pile, browse
 from intent.workbench.records import Origin
 from intent.workbench.server_import import ImportState
-from tests.doubles.desk import Bench, Person
+from tests.doubles.desk import ADA, Bench, Person
 
 SERVER = """
 from fastmcp import FastMCP
@@ -48,6 +48,6 @@ def test_a_real_server_is_imported_and_its_tools_come_into_the_queue(tmp_path: P
     assert "<html" not in ada.read(path, part=True)
     [entry] = tool_review.tools(bench.store)
     assert (entry.listed.server, entry.listed.name, entry.listed.by) == ("notes of mine", "add_note", "ada")
-    [waiting] = first_page(bench.store).entries
+    [waiting] = browse(bench.store, ADA, Pile.PICKED, Filters()).entries
     item = waiting.item
     assert (item.origin, item.group, item.decision) == (Origin.HARVEST, "notes of mine", None)

@@ -9,34 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from intent.replay.record import ChangeKind
 from tests.doubles.audit_log import decision
 from tests.doubles.console import PASSWORD
 from tests.doubles.lab import Lab
 from tests.doubles.listening import listening
 from tests.doubles.registered import READ, SAYS
+from tests.doubles.replayed import change, keep, written
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 AXE = Path(__file__).parents[2] / ".cache" / "npm-axe" / "node_modules" / "axe-core" / "axe.min.js"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 TOO_WIDE = """[...document.querySelectorAll("main *:not(pre, .scroll, .unseen, textarea, input, select)")]
   .filter((e) => e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !e.closest(".scroll, svg")).map((e) => e.outerHTML.slice(0, 120))"""
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +36,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     found.label(3)
     found.add("0.0.2")
     found.add("0.0.3", says={**SAYS, "n1 purge": (READ, 60.0)})
+    changes = [change(kind, n, f"d-{n}", "a long name of a tool " * 4) for kind in ChangeKind for n in range(3)]
+    keep(found, written(found.registry.models()[-1].digest, *changes))
     yield found
     found.close()
 
@@ -78,6 +69,7 @@ def addresses(lab: Lab) -> list[str]:
         f"models/{model}/gate",
         f"models/compare?first={lab.registry.shelf.current()}&second={model}",
         "reports",
+        f"reports/replays/{lab.lab.reports.all()[-1].name}",
         "health",
     ]
 

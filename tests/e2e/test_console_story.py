@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ import httpx
 import pytest
 
 from tests.doubles.console import PASSWORD, token_in
-from tests.e2e.process import INTENT, Service, environment, serving
+from tests.e2e.people import with_accounts
+from tests.e2e.process import Service, serving
 
 pytestmark = pytest.mark.slow
 PEOPLE = {"ada": ("--admin",), "ann": ("--role", "analyst"), "vera": ("--role", "viewer")}
@@ -37,12 +37,7 @@ app.run(show_banner=False)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     directory = tmp_path_factory.mktemp("story")
     state = directory / "state"
-    for name, role in PEOPLE.items():
-        account = [INTENT, "account", "create", name, *role]
-        made = subprocess.run(
-            account, input=PASSWORD.encode(), env=environment(INTENT_STATE=str(state)), capture_output=True, check=False, timeout=120
-        )
-        assert made.returncode == 0, made.stderr
+    with_accounts(state, PEOPLE)
     with serving(directory, INTENT_STATE=str(state), INTENT_REGISTRY=str(state / "models"), INTENT_REVIEW="all") as found:
         yield found
 

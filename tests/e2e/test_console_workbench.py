@@ -15,14 +15,13 @@ import uvicorn
 
 from intent.schema import Tool, ToolCall
 from intent.workbench import tool_review
-from intent.workbench.queue import page as first_page
+from intent.workbench.browsing import Filters, Pile, browse
 from tests.doubles.console import PASSWORD
 from tests.doubles.desk import ADA, VOCABULARY, Bench
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 # Not part of the repository: `npm install --prefix .cache/npm-axe axe-core@4` brings it (MPL-2.0, used by this test alone).
 AXE = Path(__file__).parents[2] / ".cache" / "npm-axe" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = os.environ.get("CONSOLE_SHOTS")
@@ -79,18 +78,6 @@ def url(bench: Bench) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/console"
         server.should_exit = True
         thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}; on Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -199,7 +186,7 @@ SCHEMES = [{"color_scheme": scheme, "name": "ada"} for scheme in ("light", "dark
 def test_no_page_violates_the_rules_of_accessibility(page: Page, url: str, bench: Bench, request: pytest.FixtureRequest) -> None:
     scheme = request.node.callspec.id
     contrast = (Path(__file__).parent / "contrast.js").read_text("utf-8")
-    item = first_page(bench.store).entries[0].item.id
+    item = browse(bench.store, ADA, Pile.PICKED, Filters()).entries[0].item.id
     for name, path in (
         ("queue", "/queue"),
         ("queue-second", "/queue?pile=second"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,49 +13,12 @@ from intent.bundle import load, shipped_path
 from intent.normalizer import Normalizer
 from intent.registry.opening import follow, open_shelf
 from intent.settings import Settings
-from tests.doubles.listening import Listening, listening
+from tests.doubles.listening import listening
 from tests.doubles.registered import golden_rows, write_bundle
+from tests.e2e.load import Load
 from tests.e2e.process import INTENT, environment
 
-CALLERS = 4
 CALL = {"id": "c1", "tool": {"name": "fetch_page", "description": "Handles item 1."}, "arguments": {"id": 7}}
-FAULTS = {"error", "timeout", "model_unavailable"}
-
-
-class Load:
-    """Callers that ask without a pause, and note what came back."""
-
-    def __init__(self, service: Listening) -> None:
-        self._service = service
-        self._over = threading.Event()
-        self.failed: list[object] = []
-        self.digests: list[str] = []
-        self._pool = ThreadPoolExecutor(CALLERS)
-        self._callers = [self._pool.submit(self._ask) for _ in range(CALLERS)]
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            try:
-                answer = self._service.post("/v1/normalize", CALL)
-            except OSError as error:
-                self.failed.append(error)
-                continue
-            found = answer.json if answer.status == 200 else {}
-            if answer.status != 200 or FAULTS & {reason["code"] for reason in found["reasons"]}:
-                self.failed.append((answer.status, answer.body))
-            self.digests.append(found.get("model", {}).get("digest", ""))
-
-    def await_answer_of(self, digest: str, seconds: float = 120.0) -> None:
-        until_s = time.monotonic() + seconds
-        while not self.digests or self.digests[-1] != digest:
-            assert time.monotonic() < until_s, f"{digest} never answered"
-            time.sleep(0.02)
-
-    def end(self) -> None:
-        self._over.set()
-        for caller in self._callers:
-            caller.result(60)
-        self._pool.shutdown()
 
 
 @pytest.fixture
@@ -81,35 +42,34 @@ def test_models_change_under_load_and_no_request_is_lost(tmp_path: Path, state: 
     shelf = open_shelf(state / "models", state)
     following = follow(shelf, lambda path: Normalizer.load(path, require_certificate=False, deadline_s=60), 0.05)
     with listening(create_app(settings, following)) as service:
-        asked = Load(service)
+        asked = Load(f"{service.url}/v1/normalize", CALL)
         try:
-            asked.await_answer_of(shipped)
+            asked.until(lambda one: one.model == shipped)
             promoted = intent(state, "model", "promote", str(candidate), "--golden", str(golden), "--note", "hot reload")
             assert promoted.returncode == 0, promoted.stderr + promoted.stdout
             digest = load(candidate).digest
             assert f"model {digest[:12]} serves" in promoted.stderr
-            asked.await_answer_of(digest)
+            asked.until(lambda one: one.model == digest)
             assert service.send("/v1/model").json["digest"] == digest
             back = intent(state, "model", "roll-back")
             assert back.returncode == 0, back.stderr
-            asked.await_answer_of(shipped)
+            asked.until(lambda one: one.model == shipped)
             # A model that cannot be loaded: the pointer names it, the old one goes on.
             (state / "models" / "current.json").write_text('{"digest": "' + "0" * 64 + '"}', "utf-8")
             until_s = time.monotonic() + 60
             while not following.fault:
                 assert time.monotonic() < until_s
                 time.sleep(0.02)
-            before = len(asked.digests)
-            while len(asked.digests) < before + 20:
+            before = len(asked.seen)
+            while len(asked.seen) < before + 20:
                 time.sleep(0.02)
         finally:
             asked.end()
             following.close()
     assert asked.failed == []
-    changes = [one for one, other in zip(asked.digests, ["", *asked.digests], strict=False) if one != other]
-    assert set(asked.digests) == {shipped, digest}
-    assert changes[0] == changes[-1] == shipped
-    assert len(asked.digests) > 100
+    assert set(asked.models) == {shipped, digest}
+    assert asked.models[0] == asked.models[-1] == shipped
+    assert len(asked.seen) > 100
     listed = intent(state, "model", "list")
     assert digest[:12] in listed.stdout, listed.stderr
     assert (state / "model-signing.pem").stat().st_mode & 0o077 == 0
@@ -125,6 +85,8 @@ def test_a_promotion_that_fails_its_gate_changes_nothing_and_says_why(tmp_path: 
     assert compared.returncode == 3
     assert '"name": "new false permits"' in compared.stdout
     assert not (state / "models" / "current.json").exists()
-    assert intent(state, "model", "promote", str(candidate), "--golden", str(golden), "--force").returncode == 2, "there is no way around"
+    assert intent(state, "model", "promote", str(candidate), "--golden", str(golden), "--force").returncode == 2, (
+        "there is no such way around"
+    )
     checked = intent(state, "model", "verify")
     assert (checked.returncode, checked.stderr) == (0, "1 of 1 models verify\n")

@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from intent.database import open_database
+from intent.database import MIGRATIONS, open_database
 from intent.errors import Forbidden, WorkbenchError
 from intent.schema import Tool
 from intent.views import tool_digest
+from intent.workbench.browsing import Filters, Pile, browse
+from intent.workbench.health import queue_figures
 from intent.workbench.items import Figures
 from intent.workbench.labelling import Judgement
 from intent.workbench.labels import Act
-from intent.workbench.queue import Filters, Place, page
+from intent.workbench.queue import members
 from intent.workbench.records import (
     Account,
     Actor,
@@ -277,6 +281,27 @@ def test_a_new_vocabulary_restates_what_is_derived(store: WorkbenchStore) -> Non
     assert store.verdict(name, WORDS).intent == "summarize"
 
 
+def test_an_older_database_learns_how_old_its_items_are(url: str) -> None:
+    before = open_store(url)
+    names = added(before, 5)
+    say(before, ANALYST, names[0], "search")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with before.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+    before.engine.dispose()
+    after = open_store(url)
+    with after.reads() as connection:
+        rows = connection.execute(text("SELECT item FROM item_state WHERE standing = 'open' ORDER BY number")).scalars().all()
+        assert connection.execute(text("SELECT MIN(number), MAX(number) FROM item_state")).one() == (1, 5)
+    assert list(rows) == names[1:]
+    second = after.item(names[1])
+    assert second is not None
+    assert queue_figures(after).oldest == {Stream.PICKED: second.at, Stream.AUDIT: None}
+    after.engine.dispose()
+
+
 @pytest.mark.slow
 def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
     store: WorkbenchStore, record_property: pytest.RecordProperty
@@ -289,10 +314,11 @@ def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
         "REPLACE(CAST(:body AS TEXT), '\"i0\"', '\"i' || CAST(1000000 + n AS TEXT) || '\"') FROM counted"
     )
     fill = text(
-        "INSERT INTO item_state (item, stream, domain, standing, cluster, priority, margin, consequence, vocabulary, model, embedding) "
+        "INSERT INTO item_state (item, stream, domain, standing, cluster, priority, margin, consequence, vocabulary, model, embedding, "
+        "number) "
         "WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n < :last) "
         "SELECT 'i' || CAST(1000000 + n AS TEXT), 'picked', 'g', 'open', 'c' || CAST(n - n / 5000 * 5000 AS TEXT), "
-        "(n * 7919 - n * 7919 / 100000 * 100000) / 100000.0, 0.1, 1.0, '', 'm', CAST(:vector AS BYTES) FROM counted".replace(
+        "(n * 7919 - n * 7919 / 100000 * 100000) / 100000.0, 0.1, 1.0, '', 'm', CAST(:vector AS BYTES), 1000000 + n FROM counted".replace(
             "BYTES", "BLOB" if store.engine.dialect.name == "sqlite" else "BYTEA"
         )
     )
@@ -307,13 +333,15 @@ def test_a_queue_of_a_hundred_thousand_is_paged_within_fifty_milliseconds(
     for after in (None, (0.5, "j"), (0.001, "j")):
         for _ in range(5):
             begin = time.perf_counter()
-            found = page(store, after=None if after is None else Place(*after))
+            found = browse(store, ANALYST, Pile.PICKED, Filters(), after=after, limit=50)
             times.append(time.perf_counter() - begin)
         assert len(found.entries) == 50
         assert found.after is not None
-        seen.append(found.after.priority)
+        seen.append(found.after[0])
     assert seen == sorted(seen, reverse=True)
-    assert {entry.cluster for entry in page(store, 10, Filters(cluster="c7")).entries} == {"c7"}
+    states = [store.state(name) for name in members(store, "c7", limit=10)]
+    assert {state.cluster for state in states if state is not None} == {"c7"}
+    assert len(states) == 10
     record_property("slowest_page_ms", 1000 * max(times))
     record_property("median_page_ms", 1000 * sorted(times)[len(times) // 2])
     # The median, because a busy machine stops any one of them.

@@ -15,9 +15,10 @@ from sqlalchemy import Engine, insert, update
 
 from intent.database import open_database
 from intent.workbench import browsing
-from intent.workbench.browsing import Pile, browse
+from intent.workbench.browsing import Entry, Filters, Listing, Pile, browse
+from intent.workbench.items import ItemState
 from intent.workbench.labelling import Judgement
-from intent.workbench.queue import Entry, Filters, Page, Place, label_cluster, members, page
+from intent.workbench.queue import members
 from intent.workbench.records import Item, Standing, Stream
 from intent.workbench.store import WorkbenchStore
 from intent.workbench.tables import ITEM_STATE, STREAM_KEY
@@ -67,28 +68,45 @@ def filled(calls: list[tuple[str, str, int, float]], rate: float) -> Generator[t
     yield store, items
 
 
-def pages(store: WorkbenchStore, stream: Stream, limit: int, filters: Filters | None = None) -> Generator[Page]:
-    after: Place | None = None
+def pages(store: WorkbenchStore, pile: Pile, limit: int) -> Generator[Listing]:
+    after: tuple[float, str] | None = None
     while True:
-        found = page(store, limit, filters, stream=stream, after=after)
+        found = browse(store, ADMIN, pile, Filters(), after=after, limit=limit)
         yield found
         if found.after is None:
             return
-        after = Place.parse(str(found.after))
+        after = found.after
 
 
-def entries(store: WorkbenchStore, stream: Stream, limit: int) -> list[Entry]:
-    return [entry for found in pages(store, stream, limit) for entry in found.entries]
+def entries(store: WorkbenchStore, pile: Pile, limit: int) -> list[Entry]:
+    return [entry for found in pages(store, pile, limit) for entry in found.entries]
+
+
+def state_of(store: WorkbenchStore, name: str) -> ItemState:
+    found = store.state(name)
+    assert found is not None
+    return found
+
+
+def label_group(store: WorkbenchStore, name: str, word: str) -> set[str]:
+    """Label an item with all that are labelled with it; the names of those that were."""
+    alike = len(browsing.group(store, name))
+    return {act.item for act in browsing.label(store, ADMIN, WORDS, name, Judgement(word), alike=alike)}
 
 
 @few
 @given(CALLS, RATES, st.integers(1, 9))
-def test_every_open_item_is_shown_once_and_in_exactly_one_stream(calls: list[tuple[str, str, int, float]], rate: float, limit: int) -> None:
+def test_no_open_item_is_shown_twice_and_each_is_shown_or_one_of_its_cluster_in_exactly_one_stream(
+    calls: list[tuple[str, str, int, float]], rate: float, limit: int
+) -> None:
     with filled(calls, rate) as (store, items):
-        shown = {stream: Counter(entry.item.id for entry in entries(store, stream, limit)) for stream in Stream}
-        assert shown[Stream.PICKED] + shown[Stream.AUDIT] == Counter(one.id for one in items)
-        for one in items:
-            assert shown[one.stream][one.id] == 1
+        picked = Counter(entry.item.id for entry in entries(store, Pile.PICKED, limit))
+        audited = Counter(entry.item.id for entry in entries(store, Pile.AUDIT, limit))
+        assert audited == Counter(one.id for one in items if one.stream is Stream.AUDIT)
+        assert set(picked.values()) <= {1}
+        assert set(picked) <= {one.id for one in items if one.stream is Stream.PICKED}
+        clusters = {state_of(store, one.id).cluster for one in items if one.stream is Stream.PICKED}
+        assert {state_of(store, name).cluster for name in picked} == clusters
 
 
 @few
@@ -96,12 +114,11 @@ def test_every_open_item_is_shown_once_and_in_exactly_one_stream(calls: list[tup
 def test_a_page_has_no_two_of_a_cluster_and_a_turn_no_two_of_a_server(calls: list[tuple[str, str, int, float]], limit: int) -> None:
     with filled(calls, 0.0) as (store, _):
         heads: list[tuple[int, str]] = []
-        for found in pages(store, Stream.PICKED, limit):
+        for found in pages(store, Pile.PICKED, limit):
             clusters = [entry.cluster for entry in found.entries]
             assert len(set(clusters)) == len(clusters)
-        for entry in entries(store, Stream.PICKED, limit):
-            state = store.state(entry.item.id)
-            assert state is not None
+        for entry in entries(store, Pile.PICKED, limit):
+            state = state_of(store, entry.item.id)
             if state.cluster.endswith(entry.item.id):
                 heads.append((int(state.priority // 1), entry.item.group))
         for _, turn in groupby(heads, key=lambda one: one[0]):
@@ -114,16 +131,12 @@ def test_a_page_has_no_two_of_a_cluster_and_a_turn_no_two_of_a_server(calls: lis
 def test_a_label_of_a_first_one_settles_its_cluster_and_nothing_else(calls: list[tuple[str, str, int, float]], data: st.DataObject) -> None:
     with filled(calls, 0.0) as (store, items):
         chosen = data.draw(st.sampled_from(items)).id
-        state = store.state(chosen)
-        assert state is not None
-        alike = set(members(store, state.cluster))
+        alike = set(members(store, state_of(store, chosen).cluster))
         assert chosen in alike
-        label_cluster(store, ADMIN, WORDS, chosen, Judgement("search"))
+        assert label_group(store, chosen, "search") == alike
         for one in items:
-            after = store.state(one.id)
-            assert after is not None
-            assert after.standing is (Standing.SETTLED if one.id in alike else Standing.OPEN)
-        assert {entry.item.id for entry in entries(store, Stream.PICKED, 5)} == {one.id for one in items} - alike
+            assert state_of(store, one.id).standing is (Standing.SETTLED if one.id in alike else Standing.OPEN)
+        assert not alike & {entry.item.id for entry in entries(store, Pile.PICKED, 5)}
 
 
 @few
@@ -139,18 +152,18 @@ def test_a_label_of_a_cluster_never_takes_an_audited_item_along(
         picked = {one.id for one in items} - audited
         assert set(members(store, "one")) == picked
         chosen = data.draw(st.sampled_from(items)).id
-        acts = label_cluster(store, ADMIN, WORDS, chosen, Judgement("search"))
-        assert {act.item for act in acts} == ({chosen} if chosen in audited else picked)
+        assert label_group(store, chosen, "search") == ({chosen} if chosen in audited else picked)
 
 
 @few
 @given(CALLS)
 def test_the_pages_of_people_have_the_order_of_the_queue(calls: list[tuple[str, str, int, float]]) -> None:
     with filled(calls, 0.0) as (store, items):
-        shown = browse(store, ADMIN, Pile.PICKED, browsing.Filters(), limit=len(items)).entries
+        shown = browse(store, ADMIN, Pile.PICKED, Filters(), limit=len(items)).entries
+        states = sorted((state_of(store, one.id) for one in items), key=lambda state: (state.priority, state.item), reverse=True)
         firsts: dict[str, str] = {}
-        for entry in entries(store, Stream.PICKED, 50):
-            firsts.setdefault(entry.cluster, entry.item.id)
+        for state in states:
+            firsts.setdefault(state.cluster, state.item)
         assert [entry.item.id for entry in shown] == list(firsts.values())
         for entry in shown:
             assert browsing.group(store, entry.item.id) == members(store, entry.cluster)
@@ -165,14 +178,15 @@ def test_labels_between_pages_neither_hide_nor_repeat_what_stays_open(
     with filled(calls, 0.0) as (store, items):
         labelled: set[str] = set()
         seen: list[str] = []
-        for found in pages(store, Stream.PICKED, limit):
+        for found in pages(store, Pile.PICKED, limit):
             seen += [entry.item.id for entry in found.entries]
             name = data.draw(st.sampled_from(items)).id
             if name not in labelled:
                 say(store, ADMIN, name, "search")
                 labelled.add(name)
         assert len(set(seen)) == len(seen)
-        assert set(seen) >= {one.id for one in items} - labelled
+        clusters = {state_of(store, name).cluster for name in seen}
+        assert clusters >= {state_of(store, one.id).cluster for one in items if one.id not in labelled}
 
 
 @few
@@ -181,7 +195,7 @@ def test_the_same_arrivals_give_the_same_queue(calls: list[tuple[str, str, int, 
     found: list[list[tuple[str, str]]] = []
     for _ in range(2):
         with filled(calls, 0.0) as (store, _items):
-            found.append([(entry.item.id, entry.cluster) for entry in entries(store, Stream.PICKED, 50)])
+            found.append([(entry.item.id, entry.cluster) for entry in entries(store, Pile.PICKED, 50)])
     assert found[0] == found[1]
 
 
@@ -189,6 +203,6 @@ def test_the_same_arrivals_give_the_same_queue(calls: list[tuple[str, str, int, 
 @given(CALLS)
 def test_an_audited_item_is_shown_blind_and_in_no_cluster(calls: list[tuple[str, str, int, float]]) -> None:
     with filled(calls, 1.0) as (store, items):
-        found = entries(store, Stream.AUDIT, 7)
+        found = entries(store, Pile.AUDIT, 7)
         assert len(found) == len(items)
         assert {(entry.item.decision, entry.item.decision_id, entry.cluster, entry.margin) for entry in found} == {(None, "", "", 0.0)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from intent.api.console.refusal import Refused
 from intent.api.console.view import flash
 from intent.errors import WorkbenchError
 from intent.workbench import tool_review
+from intent.workbench.records import Review
 from intent.workbench.server_import import Source
 from intent.workbench.tool_review import Chosen, ToolEntry, ToolStanding
 
@@ -85,8 +87,28 @@ def review(request: Request, actor: Approver, form: Form) -> Response:
     made = tool_review.review_all(
         desk.store, actor, desk.vocabulary(), picked, form.get("intent"), at=desk.now(), polymorphic=polymorphic, note=note
     )
-    flash(request, f"Reviewed as {form.get('intent')}: {len(made)} tools." if len(made) > 1 else f"Reviewed as {form.get('intent')}.")
+    flash(request, _told(form.get("intent"), made))
     return _back(request, form, picked)
+
+
+@routes.post("/catalogue/approve")
+def approve(request: Request, actor: Approver, form: Form) -> Response:
+    """Put a lower word in force that another person proposed."""
+    desk, picked = desk_of(request), _choice(form.get("tool"))
+    named = (picked.server, picked.name, _number(form))
+    made = tool_review.approve(desk.store, actor, desk.vocabulary(), *named, at=desk.now(), note=form.get("note")[:2000])
+    flash(request, f"Reviewed as {made.intent}.")
+    return _back(request, form, [picked])
+
+
+@routes.post("/catalogue/refuse")
+def refuse(request: Request, actor: Approver, form: Form) -> Response:
+    """Let the word in force stand against a lower one."""
+    desk, picked = desk_of(request), _choice(form.get("tool"))
+    named = (picked.server, picked.name, _number(form))
+    tool_review.refuse(desk.store, actor, desk.vocabulary(), *named, at=desk.now(), note=form.get("note")[:2000])
+    flash(request, "The lower word is refused.", "plain")
+    return _back(request, form, [picked])
 
 
 @routes.post("/catalogue/withdraw")
@@ -143,6 +165,22 @@ def _choice(text: str) -> Chosen:
     if not all(isinstance(part, str) for part in (server, name, digest)):
         raise WorkbenchError("a tool must be one of the list")
     return Chosen(server, name, digest)
+
+
+def _number(form: Fields) -> int:
+    text = form.get("proposal")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise WorkbenchError("a proposal must be named by its number")
+    return int(text)
+
+
+def _told(word: str, made: Sequence[Review]) -> str:
+    proposed = sum(one.proposed for one in made)
+    of = f": {len(made)} tools" if len(made) > 1 else ""
+    if not proposed:
+        return f"Reviewed as {word}{of}."
+    share = f", {proposed} of them" if len(made) > proposed else ""
+    return f"Reviewed as {word}{of}{share} pending: it lowers the privilege, so a second person must approve it."
 
 
 def _back(request: Request, form: Fields, picked: list[Chosen]) -> Response:

@@ -18,6 +18,7 @@ from intent.registry.background import Background
 from intent.registry.candidates import Candidates
 from intent.registry.looks import Looks
 from intent.registry.orders import Supplies
+from intent.registry.replays import Recorded, Replays
 from intent.registry.reports import Reports
 from intent.registry.vitals import Policies, Vitals
 from intent.vocabulary import Vocabulary
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from intent.audit.store import Head
     from intent.registry.jobs import Jobs
-    from intent.registry.promotion import Bounds
+    from intent.registry.promotion import Admits, Bounds
     from intent.registry.registry import Registry
     from intent.workbench.store import WorkbenchStore
 
@@ -64,17 +65,18 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class AuditParts:
-    """What health is read from, see `Vitals`; whatever is None is told as not there."""
+    """What health is read from, see `Vitals`, and what is replayed; whatever is None is told as not there."""
 
     engine: Engine | None = None
     head: Callable[[], Head] | None = None
     verify: Callable[[], object] | None = None
     policies: Policies | None = None
+    recorded: Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Laboratory:
-    """The parts."""
+    """The parts; ``answering`` is the normalizer of the service, None where there is none beside the console."""
 
     store: WorkbenchStore
     registry: Registry
@@ -82,11 +84,13 @@ class Laboratory:
     background: Background
     supplies: Supplies
     reports: Reports
+    replays: Replays
     candidates: Candidates
     looks: Looks
     shipped: Vocabulary
     vitals: Vitals
     now: Callable[[], datetime]
+    answering: object = None
 
     @classmethod
     def open(
@@ -98,6 +102,8 @@ class Laboratory:
         shipped: Vocabulary,
         *,
         audit: AuditParts | None = None,
+        admits: Admits | None = None,
+        answering: object = None,
         bounds: Bounds | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> Laboratory:
@@ -115,7 +121,7 @@ class Laboratory:
             now=now,
         )
         candidates = Candidates(
-            registry, background, places.golden, bounds=bounds, revocation=places.revocation, cache=places.cache, now=now
+            registry, background, places.golden, bounds=bounds, revocation=places.revocation, admits=admits, cache=places.cache, now=now
         )
         looks, parts = Looks(registry, revocation=places.revocation), audit or AuditParts()
         return cls(
@@ -125,11 +131,13 @@ class Laboratory:
             background=background,
             supplies=supplies,
             reports=reports,
+            replays=Replays(reports, registry, background, parts.recorded),
             candidates=candidates,
             looks=looks,
             shipped=shipped,
             vitals=Vitals(store, looks, registry.shelf.current, background, parts.engine, parts.head, parts.verify, parts.policies, now),
             now=now,
+            answering=answering,
         )
 
 

@@ -16,6 +16,7 @@ from intent.evaluation.words import HIGHER_IS_BETTER, figure_meaning, figure_nam
 from intent.registry.comparing import Kind, beside
 from intent.registry.looks import Look, figures_of
 from intent.registry.registry import history
+from intent.registry.reviewing import fault_of
 
 routes = APIRouter(prefix="/models")
 Form = Annotated[Fields, Depends(form_of)]
@@ -29,8 +30,9 @@ def registry(request: Request, _: Viewer) -> Response:
     lab = laboratory_of(request)
     found, promotions = lab.looks.all(), lab.registry.promotions()
     named = {look.digest: look.title for look in found}
-    can_go_back = len(history(promotions)) > 1
-    return show(request, "models.html", models=found, named=named, promotions=tuple(reversed(promotions)), can_go_back=can_go_back)
+    can_go_back, fault = len(history(promotions)) > 1, fault_of(lab.answering)
+    shown = tuple(reversed(promotions))
+    return show(request, "models.html", models=found, named=named, promotions=shown, can_go_back=can_go_back, fault=fault)
 
 
 @routes.get("/compare")
@@ -122,9 +124,10 @@ def judge(request: Request, digest: str, actor: Analyst) -> Response:
 
 @routes.post("/{digest}/promote")
 def promote(request: Request, digest: str, actor: Approver, form: Form) -> Response:
-    """Let a model serve that passed the gate."""
+    """Let a model serve that passed the gate, or all of it but the certificate, if an admin says why."""
     lab = laboratory_of(request)
-    done = lab.candidates.promote(actor, _look(lab, digest).digest, form.get("note")[:2000])
+    uncertified = form.get("uncertified").strip()[:2000]
+    done = lab.candidates.promote(actor, _look(lab, digest).digest, form.get("note")[:2000], uncertified=uncertified)
     flash(request, f"Model {done.digest[:12]} serves.")
     return go(request, "models")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +9,29 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from intent.api.console import catalogue, decision, health, models, queue, reports, train, vocabulary
+from intent.api.console import catalogue, decision, health, models, queue, reports, suspicious, train, vocabulary
 from intent.api.console.laboratory import AuditParts, Laboratory, Places
 from intent.api.console.options import ConsoleOptions, OpenIdOptions, utc_now
 from intent.api.console.pages import Desk, Neighbour
 from intent.api.console.workbench import workbench
+from intent.assembly import SIGNING_KEY as AUDIT_KEY
 from intent.assembly import database_url, state_directory
 from intent.audit.keys import hmac_key, private_key
+from intent.corpus import OWN_DATA
 from intent.database import Durability, open_database
 from intent.harvest import Answer, ServerSpec
 from intent.registry.jobs import Jobs
 from intent.registry.opening import SIGNING_KEY
 from intent.registry.registry import Registry
+from intent.registry.replays import Recorded
 from intent.registry.reviewing import Placing
 from intent.registry.signature import ModelSigner
 from intent.vocabulary import Vocabulary
+from intent.workbench.arrivals import reorder
 from intent.workbench.editing import in_force
 from intent.workbench.intake import INTAKE
 from intent.workbench.local_accounts import LocalAccounts
-from intent.workbench.neighbours import Neighbours
+from intent.workbench.neighbours import Snapshots
 from intent.workbench.reading import STORED, restored
 from intent.workbench.records import Actor, Item, Role
 from intent.workbench.server_import import Imports, ask
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from intent.settings import Settings
 
 KEY, MODELS, RUNS, CACHE = "console.key", "models", "runs", "embeddings.sqlite"
-_DATA = Path("data")
-_FRESH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def mounted(settings: Settings, service: Service, assembly: Assembly | None = No
     try:
         registry = _registry(settings, store)
         jobs = Jobs(state_directory(settings) / RUNS, store, finished=lambda actor, run, path: _add(registry, actor, run, path))
-        routers = (queue, decision, catalogue, vocabulary, train, models, reports, health)
+        routers = (queue, suspicious, decision, catalogue, vocabulary, train, models, reports, health)
         app = workbench(options, LocalAccounts(store), *(one.routes for one in routers), service=service)
         app.state.desk = _desk(store, service, assembly)
         app.state.laboratory = _laboratory(settings, store, registry, jobs, service, assembly)
@@ -129,12 +129,11 @@ def roles_of(text: str) -> dict[str, Role]:
 
 
 class Nearby:
-    """The settled labels nearest to an item, among those that the same model embedded; read anew when they are a minute old."""
+    """The settled labels nearest to an item, among those that the same model embedded."""
 
-    def __init__(self, store: WorkbenchStore, words: Callable[[], Vocabulary], clock: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._words, self._clock = store, words, clock
-        self._lock = threading.Lock()
-        self._read: tuple[tuple[str, str, int], float, Neighbours] | None = None
+    def __init__(self, store: WorkbenchStore, words: Callable[[], Vocabulary]) -> None:
+        self._store, self._words = store, words
+        self._snapshots = Snapshots(store)
 
     def __call__(self, item: Item, limit: int) -> Sequence[Neighbour]:
         """See `intent.api.console.pages.Neighbours`."""
@@ -142,17 +141,11 @@ class Nearby:
         if state is None or not state.embedding:
             return ()
         dimensions = len(state.embedding) // STORED.itemsize
-        near = self._snapshot(words, state.model, dimensions).nearest(restored([state.embedding], dimensions)[0], limit, without=item.id)
+        near = self._snapshots.of(words, state.model, dimensions).nearest(
+            restored([state.embedding], dimensions)[0], limit, without=item.id
+        )
         found = ((self._store.item(one.item), one.similarity) for one in near)
         return [Neighbour(other, self._store.verdict(other.id, words), similarity) for other, similarity in found if other is not None]
-
-    def _snapshot(self, words: Vocabulary, model: str, dimensions: int) -> Neighbours:
-        of = words.digest, model, dimensions
-        with self._lock:
-            if self._read is None or self._read[0] != of or self._clock() >= self._read[1]:
-                found = Neighbours.read(self._store, words, model=model, dimensions=dimensions)
-                self._read = of, self._clock() + _FRESH_S, found
-            return self._read[2]
 
 
 def _desk(store: WorkbenchStore, service: Service, assembly: Assembly | None) -> Desk:
@@ -163,7 +156,7 @@ def _desk(store: WorkbenchStore, service: Service, assembly: Assembly | None) ->
 
     def asked(specs: Sequence[ServerSpec], told: Callable[[Answer], None]) -> object:
         # Before the import is said to have ended: whoever looks at the queue then finds its tools in their places.
-        return ask(specs, told), placing.place_all(INTAKE)
+        return ask(specs, told), placing.place_all(INTAKE), reorder(store, INTAKE)
 
     return Desk(
         store=store,
@@ -182,15 +175,41 @@ def _laboratory(
 ) -> Laboratory:
     audit = AuditParts()
     if assembly:
-        audit = AuditParts(assembly.store.engine, assembly.store.head, assembly.verify, assembly.policies)
-    return Laboratory.open(store, registry, jobs, _places(settings), service.normalizer.vocabulary, audit=audit)
+        audit = AuditParts(assembly.store.engine, assembly.store.head, assembly.verify, assembly.policies, _recorded(settings, assembly))
+    policies = assembly.policies if assembly else None
+    return Laboratory.open(
+        store,
+        registry,
+        jobs,
+        _places(settings),
+        service.normalizer.vocabulary,
+        audit=audit,
+        admits=policies.check_words if policies else None,
+        answering=service.normalizer,
+    )
+
+
+def _recorded(settings: Settings, assembly: Assembly) -> Recorded | None:
+    # Policies that are judged elsewhere cannot be asked what they would have said.
+    if assembly.policies is None:
+        return None
+    key = state_directory(settings) / f"{AUDIT_KEY}.pub"
+    return Recorded(
+        database_url(settings),
+        key,
+        assembly.witness if assembly.witness.exists() else None,
+        settings.policies,
+        settings.catalogue,
+        raw=settings.audit_raw,
+        uncertified=settings.dangerously_forward_uncertified,
+    )
 
 
 def _places(settings: Settings) -> Places:
-    state, rows = state_directory(settings), settings.corpora or _DATA
+    state, rows = state_directory(settings), settings.corpora or OWN_DATA
     return Places(
         state,
-        corpora={rows.name: rows} if rows.exists() else {},
+        corpora={file.name: file for file in ([rows] if rows.is_file() else sorted(rows.glob("*.jsonl")))},
         golden=(settings.golden,) if settings.golden else (),
         evaluation=settings.evaluation,
         revocation=settings.revocation,

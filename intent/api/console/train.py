@@ -72,4 +72,12 @@ def _order(form: Fields) -> Order:
         raise WorkbenchError("an order must say what is made anew, and a share as a number of per cent") from None
     if spend is not None and not 0 < spend <= 1:
         raise WorkbenchError("a share must be more than 0 % and at most 100 %")
-    return Order(form.get("vocabulary"), depth, form.all("corpus"), form.get("labels") == "yes", spend, form.get("note")[:2000])
+    return Order(
+        form.get("vocabulary"),
+        depth,
+        form.all("corpus"),
+        form.get("labels") == "yes",
+        spend,
+        form.get("note")[:2000],
+        certified=form.get("uncertified") != "yes",
+    )

@@ -65,6 +65,7 @@ def version(request: Request, number: int, _: Viewer) -> Response:
         lines=lines,
         base_version=base,
         can_release=can_release,
+        text=text_of(kept),
     )
 
 
@@ -154,7 +155,14 @@ def _blamed(text: str, found: Preview) -> dict[int, str]:
 
 def _intent(form: Fields) -> NewIntent:
     listed = tuple(line.strip() for line in form.get("new_examples").splitlines() if line.strip())
-    return NewIntent(form.get("new_id").strip(), form.get("new_definition").strip(), form.get("new_from"), form.all("new_above"), listed)
+    return NewIntent(
+        form.get("new_id").strip(),
+        form.get("new_definition").strip(),
+        form.get("new_from"),
+        form.all("new_above"),
+        listed,
+        form.all("new_below"),
+    )
 
 
 def _serving(lab: Laboratory) -> str:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from intent.evaluation import words
 from intent.evaluation.about import About
@@ -18,13 +14,12 @@ from intent.evaluation.compare import Comparison
 from intent.evaluation.detail import Slice
 from intent.evaluation.findings import Confusion, Finding
 from intent.evaluation.gate import GateResult
+from intent.evaluation.html.frame import environment
 from intent.evaluation.html.plots import plots
 from intent.evaluation.html.svg import Plot
 from intent.evaluation.metrics import Figure
 from intent.evaluation.run import MODEL, CorpusReport, FileReport
-from intent.visible import pieces
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_GROUPS = 30
 _SLICED = frozenset({"accuracy", "coverage", "under_privilege_rate", "declared_f1", "attack_denial"})
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
@@ -63,9 +58,8 @@ def page(report: CorpusReport, about: About, gate: GateResult | None = None, com
         If matplotlib, of the extra ``report``, is not installed.
     """
     files = [_file(place, name, file) for place, (name, file) in enumerate(report.files.items())]
-    css = Markup((TEMPLATES / "report.css").read_text("utf-8"))  # noqa: S704 - our own style sheet
     return (
-        _environment()
+        environment(_FILTERS)
         .get_template("report.html")
         .render(
             report=report,
@@ -75,19 +69,9 @@ def page(report: CorpusReport, about: About, gate: GateResult | None = None, com
             comparison=comparison,
             files=files,
             glance=_glance(report),
-            css=css,
             model_name=MODEL,
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for name, shows in _FILTERS.items():
-        environment.filters[name] = shows
-    return environment
 
 
 def _file(place: int, name: str, file: FileReport) -> FilePage:
@@ -170,7 +154,6 @@ def _spaced(text: object) -> str:
 
 _FILTERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
-        "pieces": pieces,
         "shown": words.shown,
         "exact": words.exact,
         "resampled": words.resampled,

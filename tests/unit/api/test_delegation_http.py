@@ -13,7 +13,8 @@ from joserfc.jwk import OKPKey
 from starlette.testclient import TestClient
 
 from intent.api import create_app
-from intent.api.delegation import JWKS, MOST_FORM_BYTES, REVOKE, TOKEN, TokenEndpoint
+from intent.api.delegation import JWKS, MOST_FORM_BYTES, REVOKE, TOKEN
+from intent.api.token_endpoint import TokenEndpoint
 from intent.api.token_request import GRANT_TYPE, TokenType
 from intent.audit.event import Event, EventKind
 from intent.delegation.keys import KeyRing

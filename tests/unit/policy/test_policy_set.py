@@ -15,6 +15,8 @@ from intent.errors import PolicyError
 from intent.policy import cases
 from intent.policy.input import example
 from intent.policy.policy_set import NO_CASES, HotPolicySet, PolicySet, default_path
+from intent.vocabulary import Vocabulary
+from tests.doubles.policy_sets import Clock, written
 
 OPEN = '@id("open") permit (principal, action == Action::"tools/call", resource);'
 CLOSED = '@id("closed") forbid (principal, action == Action::"tools/call", resource);'
@@ -22,24 +24,9 @@ ALLOWED = '[[case]]\nname = "all"\nallow = true\n'
 DENIED = '[[case]]\nname = "none"\nallow = false\ndetermining = ["closed"]\n'
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return written(tmp_path / "policies", OPEN, ALLOWED)
-
-
-def written(directory: Path, policies: str, tests: str) -> Path:
-    directory.mkdir(exist_ok=True)
-    (directory / "policies.cedar").write_text(policies)
-    (directory / "cases.toml").write_text(tests)
-    return directory
 
 
 def test_the_shipped_set_passes_its_cases_and_every_policy_decides_one():
@@ -228,9 +215,9 @@ def test_a_version_that_changes_while_it_is_checked_waits_for_the_next_look(dire
     written(directory, CLOSED, DENIED)
     checked = PolicySet.checked_engine
 
-    def overtaken(self: PolicySet):
+    def overtaken(self: PolicySet, vocabulary: Vocabulary | None):
         (directory / "more.cedar").write_text('@id("late") permit (principal, action, resource);')
-        return checked(self)
+        return checked(self, vocabulary)
 
     monkeypatch.setattr(PolicySet, "checked_engine", overtaken)
     clock.now += 5
@@ -245,7 +232,7 @@ def test_whatever_breaks_in_a_new_version_the_old_one_goes_on(directory: Path, m
     hot = HotPolicySet(directory, 5, clock)
     written(directory, CLOSED, DENIED)
 
-    def broken(_: PolicySet) -> None:
+    def broken(_: PolicySet, __: Vocabulary | None) -> None:
         raise MemoryError
 
     monkeypatch.setattr(PolicySet, "checked_engine", broken)

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from intent.embedding.hashing import HashingEncoder
-from intent.errors import BundleCorrupt, BundleMissing
+from intent.errors import BundleCorrupt, BundleMissing, PolicyError
 from intent.normalizer import Normalizer
 from intent.registry.following import Following
 from intent.registry.opening import follow
 from intent.schema import ReasonCode, Tool, ToolCall
-from tests.doubles.registered import ANALYST, APPROVER, new_registry, write_bundle
+from tests.doubles.registered import ANALYST, APPROVER, new_registry, vocabulary, write_bundle
 from tests.doubles.small_model import small_bundle
 from tests.doubles.worded_model import DIMENSIONS, worded_model
 
@@ -174,14 +174,51 @@ def test_a_pointer_that_cannot_be_read_changes_nothing(follower):
     assert following.fault == ""
 
 
-def test_a_model_with_other_words_needs_a_restart(follower):
-    from tests.doubles.registered import vocabulary
-
+def test_a_model_with_other_words_answers_once_every_guard_has_admitted_them(follower):
     following, pointer, _ = follower(two=Model("two", vocabulary(version="1.9.0")))
+    asked = []
+    following.guard(lambda words: asked.append((words.version, following.digest)))
+    assert asked == [("1.0.0", "one")], "the present words are asked of at once"
     pointer.digest = "two"
     following.look()
-    assert following.digest == "one"
-    assert "after a restart only" in following.fault
+    assert (following.digest, following.vocabulary.version, following.fault) == ("two", "1.9.0", "")
+    pointer.digest = "one"
+    following.look()
+    assert following.vocabulary.version == "1.0.0"
+    assert asked[1:] == [("1.9.0", "one"), ("1.0.0", "two")], "before the model answers, on the way back too"
+
+
+def test_words_that_a_guard_does_not_admit_are_not_spoken_and_the_log_says_why(follower, caplog):
+    following, pointer, shelf = follower(two=Model("two", vocabulary(version="1.9.0")))
+    admits = iter([None, PolicyError("compute: must be denied"), None])
+
+    def guard(_):
+        if (found := next(admits)) is not None:
+            raise found
+
+    following.guard(guard)
+    pointer.digest = "two"
+    with caplog.at_level(logging.ERROR, "intent.registry"):
+        following.look()
+    assert (following.digest, following.vocabulary.version) == ("one", "1.0.0")
+    assert following.fault == "policy_error: compute: must be denied"
+    assert len(caplog.records) == 1
+    shelf["three"] = Model("three", vocabulary(version="1.9.0"))
+    pointer.digest = "three"
+    following.look()
+    assert following.digest == "three"
+
+
+def test_a_guard_that_does_not_admit_the_present_words_is_not_taken(follower):
+    def guard(_):
+        raise PolicyError("no")
+
+    following, pointer, _ = follower(two=Model("two", vocabulary(version="1.9.0")))
+    with pytest.raises(PolicyError):
+        following.guard(guard)
+    pointer.digest = "two"
+    following.look()
+    assert following.digest == "two"
 
 
 def test_without_a_first_model_there_is_nothing_to_go_on_with(follower):

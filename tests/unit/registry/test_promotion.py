@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from intent.bundle import load, save
-from intent.errors import CorpusError
+from intent.errors import CorpusError, PolicyError
 from intent.registry.change import change_between
 from intent.registry.promotion import Bounds, Golden, judge
 from intent.vocabulary import Vocabulary
@@ -190,3 +190,33 @@ def test_a_major_change_of_the_vocabulary_voids_the_certificate(tmp_path, golden
     assert {"certificate", "vocabulary"} <= set(failed)
     assert "the old certificate is void" in failed["vocabulary"].why
     assert failed["vocabulary"].figure is None
+
+
+def test_policies_that_must_not_judge_the_words_fail_the_gate(tmp_path, golden):
+    incumbent, candidate = load(write_bundle(tmp_path / "old")), load(write_bundle(tmp_path / "new", "0.2.0"))
+    asked = []
+
+    def refuses(words):
+        asked.append(words.digest)
+        raise PolicyError("compute: must be denied until a case is about it")
+
+    report = judge(candidate, incumbent, golden, FEW, now=lambda: NOW, admits=refuses)
+    assert asked == [candidate.vocabulary.digest]
+    assert {name: check.why for name, check in _failed(report).items()} == {"policies": "compute: must be denied until a case is about it"}
+    assert not report.lacks_certificate_alone
+    assert judge(candidate, incumbent, golden, FEW, now=lambda: NOW, admits=lambda _: None).passed
+
+
+def test_what_lacks_a_certificate_alone_is_told_from_what_fails_otherwise(gate):
+    assert gate(certificate={"none": True}).lacks_certificate_alone
+
+
+def test_what_passes_and_what_fails_otherwise_lacks_no_certificate_alone(tmp_path, gate):
+    assert not gate().lacks_certificate_alone
+    assert not judge(
+        load(write_bundle(tmp_path / "bad", "0.3.0", certificate={"none": True}, says={**SAYS, "n1 purge": (READ, 60.0)})),
+        load(tmp_path / "old"),
+        Golden.read([tmp_path / "golden.jsonl"]),
+        FEW,
+        now=lambda: NOW,
+    ).lacks_certificate_alone

@@ -12,7 +12,9 @@ from intent.registry.registry import history
 from intent.registry.shelf import POINTER, Shelf
 from intent.registry.signature import ModelSigner, check_signature
 from intent.workbench.records import Actor, PromotionKind, Role
-from tests.doubles.registered import ANALYST, APPROVER, KEY, golden_rows, new_registry, write_bundle
+from tests.doubles.registered import ANALYST, APPROVER, KEY, READ, SAYS, golden_rows, new_registry, write_bundle
+
+ADMIN = Actor(name="ada", role=Role.ADMIN)
 
 
 @pytest.fixture
@@ -167,6 +169,33 @@ def test_a_failed_gate_promotes_nothing_and_says_which_check(tmp_path, registry,
     with pytest.raises(PromotionRefused, match="certificate: the model carries no certificate"):
         registry.promote(digest, APPROVER, report)
     assert registry.current() is None
+
+
+def test_an_admin_may_do_without_a_certificate_by_name_and_with_a_reason(tmp_path, registry, golden):
+    digest = registry.add(write_bundle(tmp_path / "new", "0.2.0", certificate={"none": True}), ANALYST).digest
+    report = judge(registry.shelf.load(digest), registry.shelf.load(registry.shelf.current()), golden)
+    with pytest.raises(PromotionRefused, match=r"carries no certificate.*--dangerously-without-certificate WHY.*forwards nothing unless"):
+        registry.promote(digest, APPROVER, report)
+    with pytest.raises(Forbidden):
+        registry.promote(digest, APPROVER, report, uncertified="it is urgent")
+    kept = registry.promote(digest, ADMIN, report, uncertified="it is urgent")
+    assert (kept.by, kept.gate["passed"], kept.gate["uncertified"]) == ("ada", False, "it is urgent")
+    assert registry.shelf.current() == digest
+
+
+def test_nobody_does_without_any_other_check(tmp_path, registry, golden):
+    says = {**SAYS, "n1 purge": (READ, 60.0)}
+    digest = registry.add(write_bundle(tmp_path / "bad", "0.2.0", certificate={"none": True}, says=says), ANALYST).digest
+    report = judge(registry.shelf.load(digest), registry.shelf.load(registry.shelf.current()), golden)
+    with pytest.raises(PromotionRefused, match="new false permits"):
+        registry.promote(digest, ADMIN, report, uncertified="it is urgent")
+    assert registry.promotions() == ()
+
+
+def test_a_model_with_a_certificate_is_not_said_to_lack_one(tmp_path, registry, golden):
+    digest = registry.add(write_bundle(tmp_path / "new", "0.2.0"), ANALYST).digest
+    report = judge(registry.shelf.load(digest), registry.shelf.load(registry.shelf.current()), golden)
+    assert "uncertified" not in registry.promote(digest, ADMIN, report, uncertified="in case").gate
 
 
 def test_the_newest_models_stay_and_what_serves_and_its_predecessor(tmp_path, registry, advance):

@@ -10,13 +10,13 @@ import pytest
 
 from intent.errors import StoreError
 from intent.schema import ToolCall
+from intent.workbench.browsing import Filters, Pile, browse
 from intent.workbench.intake import Intake, Review
-from intent.workbench.queue import page
 from intent.workbench.records import Item, Stream
 from intent.workbench.store import WorkbenchStore
 from tests.doubles.normalizer import EchoNormalizer
 from tests.doubles.review import arrivals, call
-from tests.doubles.workbench import open_store
+from tests.doubles.workbench import ADMIN, open_store
 
 NORMALIZER = EchoNormalizer()
 
@@ -40,7 +40,7 @@ def test_decisions_become_items_with_a_place(store: WorkbenchStore) -> None:
     offer(intake, given, call("mail", "frobnicate"))
     intake.flush()
     assert (intake.figures.added, intake.figures.known, intake.figures.waiting) == (2, 0, 0) or intake.figures.known == 1
-    found = page(store).entries
+    found = browse(store, ADMIN, Pile.PICKED, Filters()).entries
     assert {entry.item.group for entry in found} == {"mail"}
     assert "hunter22" not in str([entry.item.call for entry in found])
     kept = next(entry.item for entry in found if entry.item.call["tool"]["name"] == "get_mail")  # type: ignore[index,call-overload]

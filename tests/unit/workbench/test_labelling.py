@@ -13,7 +13,8 @@ from intent.errors import WorkbenchError
 from intent.vocabulary import Vocabulary
 from intent.workbench.labelling import Judgement, verdict
 from intent.workbench.records import Action, Standing
-from intent.workbench.training_rows import audit_lines, training_row, training_rows
+from intent.workbench.training_rows import training_row, training_rows
+from intent.workbench.watching import audit_lines
 from tests.doubles.workbench import ANALYST, APPROVER, OTHER, WORDS, added, deed, item_of, label, open_store, say
 
 
@@ -95,8 +96,8 @@ def test_the_watch_is_given_the_audit_stream_and_never_a_pick() -> None:
         say(store, ANALYST, passed, "write")
         say(store, ANALYST, caught, "export", "write")
         say(store, ANALYST, read, "summarize")
-    assert audit_lines(picked.judged(WORDS), picked.audited_decisions(), WORDS).lines == ()
-    found = audit_lines(audited.judged(WORDS), audited.audited_decisions(), WORDS)
+    assert audit_lines(picked, WORDS).lines == ()
+    found = audit_lines(audited, WORDS)
     assert found.missing == 1
     assert {line["decision_id"]: (line["dangerous"], line["passed"]) for line in found.lines} == {
         "d-0": (True, True), "d-1": (True, True), "d-2": (False, True),

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intent.workbench.neighbours import Neighbours
+from intent.workbench import neighbours
+from intent.workbench.labels import Act
+from intent.workbench.neighbours import Neighbours, Snapshots
 from tests.doubles.review import ENCODER, arrivals, arrive, call, item, said
 from tests.doubles.workbench import ADMIN, ANALYST, WORDS, open_store, say
 
@@ -61,3 +63,78 @@ def test_a_label_of_the_audit_stream_is_shown_to_nobody() -> None:
     say(store, ANALYST, name, "search")
     assert len(Neighbours.read(store, WORDS, model=MODEL, dimensions=ENCODER.dimensions)) == 0
     store.engine.dispose()
+
+
+def told(snapshot: Neighbours) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Everything that can be found, by name."""
+    anything = np.ones(ENCODER.dimensions, np.float32)
+    return sorted((one.item, one.intent, one.also) for one in snapshot.nearest(anything, 10_000))
+
+
+def test_a_snapshot_that_was_kept_up_tells_what_a_new_one_tells() -> None:
+    store, generator = open_store(), np.random.default_rng(5)
+    names = arrive(store, *(item(store, call("db", f"tool_{n}", n=n), said("search", 0.6, forwarded=True)) for n in range(12)))
+    kept = Snapshots(store)
+    for _ in range(60):
+        name = names[generator.integers(len(names))]
+        if generator.random() < 0.3:
+            store.undo(ANALYST, WORDS)
+        elif generator.random() < 0.2:
+            store.act(ADMIN, WORDS, [Act(name, None)])
+        else:
+            say(store, ANALYST, name, str(generator.choice(["search", "write", "export"])))
+        fresh = Neighbours.read(store, WORDS, model=MODEL, dimensions=ENCODER.dimensions)
+        assert told(kept.of(WORDS, MODEL, ENCODER.dimensions)) == told(fresh)
+    assert len(told(fresh)) > 3
+    store.engine.dispose()
+
+
+def test_a_snapshot_stays_as_it_was_taken() -> None:
+    store = open_store()
+    names = arrive(store, *(item(store, call("db", f"tool_{n}"), said("search", 0.6, forwarded=True)) for n in range(3)))
+    kept = Snapshots(store)
+    assert told(kept.of(WORDS, MODEL, ENCODER.dimensions)) == []
+    say(store, ANALYST, names[0], "search")
+    first = kept.of(WORDS, MODEL, ENCODER.dimensions)
+    assert kept.of(WORDS, MODEL, ENCODER.dimensions) is first, "nothing was done since"
+    say(store, ANALYST, names[0], "write")
+    say(store, ANALYST, names[1], "write")
+    assert told(first) == [(names[0], "search", ())]
+    assert told(kept.of(WORDS, MODEL, ENCODER.dimensions)) == sorted([(names[0], "write", ()), (names[1], "write", ())])
+    assert told(kept.of(WORDS, "other", ENCODER.dimensions)) == []
+    store.engine.dispose()
+
+
+def test_a_label_waits_until_its_item_is_embedded() -> None:
+    store = open_store()
+    one = item(store, call("db", "get_rows"), said("search", 0.6, forwarded=True))
+    store.add_items(ADMIN, [one])
+    say(store, ANALYST, one.id, "search")
+    kept = Snapshots(store)
+    assert len(kept.of(WORDS, MODEL, ENCODER.dimensions)) == 0
+    arrivals(store).place(ADMIN, [one])
+    assert told(kept.of(WORDS, MODEL, ENCODER.dimensions)) == [(one.id, "search", ())]
+    store.engine.dispose()
+
+
+def test_the_oldest_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "MOST_ROWS", 6)
+    monkeypatch.setattr(neighbours, "_SPARE", 1)
+    store = open_store()
+    names = arrive(store, *(item(store, call("db", f"tool_{n}"), said("search", 0.6, forwarded=True)) for n in range(20)))
+    kept = Snapshots(store)
+    for name in names:
+        say(store, ANALYST, name, "search")
+        snapshot = kept.of(WORDS, MODEL, ENCODER.dimensions)
+        assert name in {one for one, *_ in told(snapshot)}
+        assert len(snapshot) <= 8, "no more than there is room for"
+    assert {one for one, *_ in told(snapshot)} == set(names[-len(snapshot) :])
+    store.engine.dispose()
+
+
+def test_rows_without_a_label_are_never_found() -> None:
+    rows = np.eye(4, dtype=np.float32)
+    found = Neighbours(rows, [("a", "search", ()), None, ("c", "write", ()), None])
+    assert len(found) == 2
+    assert {one.item for one in found.nearest(rows[1], 9)} == {"a", "c"}
+    assert Neighbours(rows[:1], [None]).nearest(rows[0]) == ()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from intent.errors import TrainingError
-from intent.workbench.suggest import Pool, Split, Strategy, curve, entropies, margins, suggest
+from intent.workbench.suggest import Curve, Pool, Split, Strategy, curve, entropies, margins, suggest
 
 
 def pool(n: int = 60, labelled: int = 6, seed: int = 0, consequence: bool = False) -> Pool:
@@ -87,3 +87,55 @@ def test_a_curve_ends_where_everything_is_labelled_and_all_strategies_meet(strat
     assert found.needed(0.0) == 60
     assert found.needed(1.1) is None
     assert curve(rows, strategy, [0], 60, most=130).labels.tolist() == [60, 120, 130]
+
+
+def test_the_most_urgent_band_comes_first_and_groups_take_turns_within_one() -> None:
+    sure = np.array([0.500, 0.505, 0.510, 0.520, 0.506, 0.990])
+    given = Pool(np.eye(6), np.stack([sure, 1 - sure], axis=1), np.array([], np.int64), groups=np.array([7, 7, 7, 3, 7, 3]))
+    assert suggest(given, Strategy.TURNS, 6, np.random.default_rng(0)).tolist() == [0, 3, 1, 4, 2, 5]
+    alone = Pool(given.embeddings, given.probabilities, given.labelled)
+    assert suggest(alone, Strategy.TURNS, 6, np.random.default_rng(0)).tolist() == [0, 1, 4, 2, 3, 5]
+    with pytest.raises(ValueError, match="one embedding"):
+        Pool(np.eye(2), np.ones((2, 2)), np.array([0]), groups=np.array([1]))
+
+
+def test_figures_of_a_curve_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import f1_score, recall_score
+
+    from intent.workbench.suggest import _Step
+
+    generator = np.random.default_rng(2)
+    truth, told = generator.integers(0, 4, 300), generator.integers(0, 4, 300)
+    found = _Step.of(9, told, np.eye(5, dtype=np.bool_)[truth])
+    assert found.accuracy == pytest.approx((truth == told).mean())
+    assert found.recall[:4] == pytest.approx(recall_score(truth, told, average=None))
+    assert np.isnan(found.recall[4])
+    assert found.macro_f1 == pytest.approx(f1_score(truth, told, average="macro"))
+    also = np.eye(4, dtype=np.bool_)[truth]
+    also[np.arange(300), told] = True
+    assert _Step.of(9, told, also).macro_f1 == 1.0
+
+
+def test_what_a_model_said_at_arrival_decides_where_it_is_given() -> None:
+    rows = blobs()
+    stale = np.tile([0.9, 0.1, 0.0], (len(rows.train), 1))
+    stale[-60:] = [0.5, 0.5, 0.0]
+    given = Split(rows.train, rows.train_labels, rows.test, rows.acceptable, arrived=stale)
+    seen: list[int] = []
+
+    def cost(probabilities: np.ndarray) -> np.ndarray:
+        seen.append(int((probabilities == stale).all()))
+        return np.ones(len(probabilities))
+
+    curve(given, Strategy.MARGIN, [0], 60, cost=cost)
+    curve(rows, Strategy.MARGIN, [0], 60, cost=cost)
+    assert seen == [1, 1, 1, 0, 0, 0]
+    assert curve(given, Strategy.MARGIN, [0], 60).accuracy[0, 0] == curve(rows, Strategy.MARGIN, [0], 60).accuracy[0, 0]
+
+
+def test_curves_of_a_strategy_are_joined_by_seed() -> None:
+    rows = blobs()
+    apart = [curve(rows, Strategy.MARGIN, [seed], 60, most=120) for seed in (0, 1)]
+    joined, whole = Curve.joined(apart), curve(rows, Strategy.MARGIN, [0, 1], 60, most=120)
+    for name in ("labels", "accuracy", "recall", "macro_f1"):
+        assert np.array_equal(getattr(joined, name), getattr(whole, name))

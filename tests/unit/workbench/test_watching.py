@@ -14,7 +14,7 @@ from intent.errors import WorkbenchError
 from intent.workbench.labels import Act, Judged
 from intent.workbench.records import Standing, Stream, Verdict
 from intent.workbench.store import WorkbenchStore
-from intent.workbench.watching import AuditedLabel, audited_labels, follow, watched
+from intent.workbench.watching import AuditedLabel, audit_lines, audited_labels, follow, watched
 from tests.doubles.review import arrive, call, item, said
 from tests.doubles.workbench import ADMIN, ANALYST, WORDS, item_of, label, open_store, say
 
@@ -53,14 +53,18 @@ def test_harmful_calls_among_the_picked_never_move_the_watch_and_among_the_audit
 def test_a_look_counts_no_label_twice_and_no_later_label_changes_an_earlier_step(store: WorkbenchStore) -> None:
     audited = forwarded_reads(store, 30)[Stream.AUDIT]
     peaks: list[list[float]] = []
+    exported: list[list[dict[str, object]]] = []
     for name in reversed(audited):
         say(store, ANALYST, name, "search" if len(peaks) % 3 else "write")
         assert watched(store, WORDS, ALPHA, DELTA) == watched(store, WORDS, ALPHA, DELTA)
         peaks.append(
             [state.process.log_wealth for state in follow(audited_labels(store, WORDS), WORDS, EProcess(alpha=ALPHA, delta=DELTA))]
         )
-    for shorter, longer in pairwise(peaks):
-        assert longer[: len(shorter)] == shorter
+        exported.append(list(audit_lines(store, WORDS).lines))
+        assert watched(store, WORDS, ALPHA, DELTA).wealth[-1] == peaks[-1][-1]
+    for kept in (peaks, exported):
+        for shorter, longer in pairwise(kept):
+            assert longer[: len(shorter)] == shorter
 
 
 def test_a_harmless_label_and_a_skip_are_no_dangerous_calls(store: WorkbenchStore) -> None:

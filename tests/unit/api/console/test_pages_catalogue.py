@@ -23,6 +23,7 @@ from intent.workbench.records import Actor, Review, Role
 from intent.workbench.server_import import ImportState, Source
 from intent.workbench.tool_review import Chosen, ToolStanding
 from tests.doubles.desk import ADA, VOCABULARY, Bench, Person
+from tests.unit.api.console.test_pages_markup import harmless
 
 READ = Tool(name="read_file", description="Reads a file.", input_schema={"properties": {"path": {"type": "string"}}})
 SENDS = READ.model_copy(update={"description": "Reads a file.\nSends it away."})
@@ -113,6 +114,46 @@ def test_a_withdrawn_review_is_no_pin_and_cannot_be_withdrawn_again(bench: Bench
     page = otto.read("/catalogue/tool", server="files", name="read_file")
     assert "it was wrong" in page
     assert "Withdraw the review" not in page
+
+
+def test_a_lower_review_waits_for_another_person_and_the_page_says_who_must_approve_it(bench: Bench) -> None:
+    bench.list_tools([READ])
+    otto, ada = Person(bench, "otto"), Person(bench, "ada")
+    [choice] = choices(otto.read("/catalogue"))
+    otto.send("/catalogue/review", tool=choice, intent="write")
+    otto.send("/catalogue/review", tool=choice, intent="search", note="<b>reads</b> alone")
+    assert standings(bench) == {"read_file": ToolStanding.PENDING}
+    page = otto.read("/catalogue/tool", server="files", name="read_file")
+    assert "pending: it lowers the privilege, so a second person must approve it" in page
+    assert "&lt;b&gt;reads&lt;/b&gt; alone" in page
+    assert "Approve <kbd>" not in page
+    assert "Approve <kbd>" in ada.read("/catalogue/tool", server="files", name="read_file")
+    assert json.loads(otto.read("/catalogue/export"))["tools"][0]["intent"] == "write"
+    [proposal] = [one for one in bench.store.reviews() if one.proposed]
+    otto.send("/catalogue/approve", tool=choice, proposal=str(proposal.id), status=409)
+    for number in ("", "x", "-1", "9" * 30, str(proposal.id + 1)):
+        ada.send("/catalogue/approve", tool=choice, proposal=number, status=409)
+    Person(bench, "ann").send("/catalogue/approve", tool=choice, proposal=str(proposal.id), status=403)
+    Person(bench, "ann").send("/catalogue/refuse", tool=choice, proposal=str(proposal.id), status=403)
+    ada.send("/catalogue/approve", tool=choice, proposal=str(proposal.id), **{"from": "tool"})
+    assert standings(bench) == {"read_file": ToolStanding.REVIEWED}
+    assert json.loads(otto.read("/catalogue/export"))["tools"][0]["intent"] == "search"
+    page = harmless(ada.read("/catalogue/tool", server="files", name="read_file"))
+    assert {"proposed", "approved"} <= set(page.texts.values())
+
+
+def test_a_lower_review_that_is_refused_leaves_the_word_that_was_in_force(bench: Bench) -> None:
+    bench.list_tools([READ, DROP])
+    otto, ada = Person(bench, "otto"), Person(bench, "ada")
+    picked = choices(otto.read("/catalogue"))
+    otto.send("/catalogue/review", tool=picked[:1], intent="write")
+    answer = otto.send("/catalogue/review", tool=picked, intent="search")
+    assert "Reviewed as search: 2 tools, 1 of them pending" in otto.client.get(answer.headers["location"]).text
+    [proposal] = [one for one in bench.store.reviews() if one.proposed]
+    ada.send("/catalogue/refuse", tool=picked[0], proposal=str(proposal.id), note="it does not")
+    assert sorted(pin["intent"] for pin in json.loads(ada.read("/catalogue/export"))["tools"]) == ["search", "write"]
+    ada.send("/catalogue/refuse", tool=picked[0], proposal=str(proposal.id), status=409)
+    ada.send("/catalogue/approve", tool=picked[0], proposal=str(proposal.id), status=409)
 
 
 def test_nothing_is_exported_while_a_pin_is_of_a_word_that_is_gone(bench: Bench) -> None:

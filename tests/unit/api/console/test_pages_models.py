@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from intent.errors import PolicyError
+from intent.registry.following import Following
 from intent.workbench.records import PromotionKind
 from tests.doubles.lab import OTTO, Lab, Visitor
+from tests.doubles.normalizer import EchoNormalizer
 from tests.doubles.registered import CHANGE, READ, SAYS
 
 DANGEROUS = {**SAYS, "n1 purge": (READ, 60.0)}
@@ -64,6 +69,43 @@ def test_a_model_that_fails_a_check_is_not_promoted(lab: Lab, otto: Visitor) -> 
     assert "promotion_refused" in refused.text
     assert lab.registry.shelf.current() == before
     assert lab.registry.promotions() == ()
+
+
+def test_an_admin_lets_a_model_serve_without_a_certificate_and_says_why(lab: Lab, otto: Visitor) -> None:
+    digest = lab.add("0.0.2", certificate={"none": True})
+    page = judged(lab, otto, digest)
+    assert "Only the certificate is missing: an admin can let it serve without one" in page
+    assert "WITHOUT" not in page
+    assert "--dangerously-without-certificate" in otto.send(f"/models/{digest}/promote", 409).text
+    assert otto.send(f"/models/{digest}/promote", 403, uncertified="urgent").status_code == 403
+    ada = Visitor(lab, "ada")
+    assert "WITHOUT A CERTIFICATE" in ada.read(f"/models/{digest}/gate")
+    ada.send(f"/models/{digest}/promote", uncertified="<i>urgent</i>")
+    assert lab.registry.shelf.current() == digest
+    listed = otto.read("/models")
+    assert "WITHOUT A CERTIFICATE" in listed
+    assert "&lt;i&gt;urgent&lt;/i&gt;" in listed
+
+
+def test_a_promoted_model_that_the_service_does_not_take_over_is_told(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    try:
+        pointer = iter(["one", "two"])
+
+        def load(digest: str) -> EchoNormalizer:
+            if digest == "two":
+                raise PolicyError("compute: <b>must</b> be denied")
+            return EchoNormalizer()
+
+        following = Following(load, SimpleNamespace(current=lambda: next(pointer)), 3600)
+        following.look()
+        lab.console.state.laboratory = replace(lab.lab, answering=following)
+        page = Visitor(lab, "otto").read("/models")
+        following.close()
+    finally:
+        lab.close()
+    assert "does not answer with the model that was promoted" in page
+    assert "compute: &lt;b&gt;must&lt;/b&gt; be denied" in page
 
 
 def test_without_a_fresh_judgement_nothing_is_promoted(lab: Lab, otto: Visitor) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from intent.corpus import data_digest, read_rows
+from intent.registry.orders import left_out_file
 from intent.workbench.records import RunState
 from tests.doubles.lab import Lab, Visitor
 from tests.doubles.worded_model import VOCABULARY
@@ -56,6 +57,20 @@ def test_a_run_is_ordered_watched_and_told_with_what_it_was_made_from(lab: Lab, 
     assert "--finetune" not in told
 
 
+def test_a_run_without_a_certificate_spends_nothing_and_leaves_out_what_a_change_touched(lab: Lab, ann: Visitor) -> None:
+    unsure = left_out_file(lab.lab.supplies, VOCABULARY)
+    unsure.parent.mkdir(parents=True, exist_ok=True)
+    unsure.write_text('{"row": "golden/fetch/0", "label": "search"}\n', "utf-8")
+    run = started(ann, spend="50", uncertified="yes")
+    arguments = lab.store.run_events(run)[0].detail["arguments"]
+    assert isinstance(arguments, list)
+    assert {"--no-certificate", "--left-out", str(unsure.resolve())} <= {str(one) for one in arguments}
+    assert "--spend" not in arguments
+    page = ann.read(f"/train/{run}")
+    assert "<dt>rows left out</dt><dd>1</dd>" in page
+    assert "<dt>certificate</dt><dd>none</dd>" in page
+
+
 def test_the_log_is_shown_and_never_run(lab: Lab, ann: Visitor) -> None:
     run = started(ann)
     lab.jobs.wait(run, 30)
@@ -90,7 +105,7 @@ def test_settled_labels_train_when_they_are_asked_for(lab: Lab, ann: Visitor) ->
     arguments = [str(one) for one in lab.store.run_events(run)[0].detail["arguments"]]  # type: ignore[union-attr]  # a list
     file = Path(next(one for one in arguments if "labels-" in one))
     rows = list(read_rows(file))
-    assert [row.label.intent for row in rows] == [VOCABULARY.top[0]] * 3
+    assert [row.label.intent for row in rows] == [VOCABULARY.top[0]] * 6, "each call, and the definition that it is a call of"
     assert data_digest(file) in ann.read(f"/train/{run}")
     assert "--finetune" in arguments
     assert "--encoder" not in arguments
