@@ -89,6 +89,7 @@ class Following:
         self._fault = ""
         self._failed: tuple[str, float, float] | None = None
         self._guards: list[Admits] = []
+        self._after: list[Callable[[], object]] = []
         self._changing = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-follower", daemon=True)
@@ -144,6 +145,10 @@ class Following:
             admit(self._model.vocabulary)
             self._guards.append(admit)
 
+    def then(self, act: Callable[[], object]) -> None:
+        """Do this after each change of the model, in a thread beside the one that follows; what it raises is logged."""
+        self._after.append(act)
+
     def close(self) -> None:
         """End the thread; a load that is under way is waited for."""
         self._over.set()
@@ -176,6 +181,8 @@ class Following:
             return
         self._digest, self._fault, self._failed = wanted, "", None
         _log.info("model %s answers, after %.2f s of loading", wanted[:12], time.monotonic() - started_s)
+        for act in self._after:
+            threading.Thread(target=_attempt, args=(act,), name="after-a-change", daemon=True).start()
 
     def _admit(self, words: Vocabulary) -> None:
         for admit in self._guards:
@@ -196,6 +203,13 @@ class Following:
     def _watch(self) -> None:
         while not self._over.wait(self._interval_s):
             self.look()
+
+
+def _attempt(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - the new model answers; what was to be done after that is not worth a fault
+        _log.error("what follows a change of the model was not done: %s: %s", type(error).__name__, error)
 
 
 def _warmed(model: Normalizes) -> Normalizes:

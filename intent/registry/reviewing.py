@@ -134,9 +134,15 @@ class Placing:
 
 def fault_of(normalizer: object) -> str:
     """Why the model that was promoted does not answer, inside whatever a service has around its normalizer; empty where it does."""
+    following = following_of(normalizer)
+    return following.fault if following else ""
+
+
+def following_of(normalizer: object) -> Following | None:
+    """What follows a registry inside whatever a service has around its normalizer; None where nothing does."""
     if isinstance(normalizer, Reviewed):
-        return fault_of(normalizer.inner)
-    return normalizer.fault if isinstance(normalizer, Following) else ""
+        return following_of(normalizer.inner)
+    return normalizer if isinstance(normalizer, Following) else None
 
 
 def model_of(normalizer: object) -> Normalizer | None:

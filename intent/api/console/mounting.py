@@ -24,7 +24,7 @@ from intent.registry.jobs import Jobs
 from intent.registry.opening import SIGNING_KEY
 from intent.registry.registry import Registry
 from intent.registry.replays import Recorded
-from intent.registry.reviewing import Placing
+from intent.registry.reviewing import Placing, following_of
 from intent.registry.signature import ModelSigner
 from intent.vocabulary import Vocabulary
 from intent.workbench.arrivals import reorder
@@ -150,6 +150,9 @@ class Nearby:
 
 def _desk(store: WorkbenchStore, service: Service, assembly: Assembly | None) -> Desk:
     placing = Placing(store, service.normalizer)
+    if following := following_of(service.normalizer):
+        # What was unsure to the model before need not be so to this one, and the queue begins with what is.
+        following.then(lambda: placing.renew(INTAKE))
 
     def words() -> Vocabulary:
         return in_force(store, service.normalizer.vocabulary)

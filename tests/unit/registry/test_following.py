@@ -105,6 +105,34 @@ def test_its_thread_looks_by_itself(follower):
     assert following.normalize(CALL).model.name == "two"
 
 
+def test_what_is_to_be_done_after_a_change_is_done_beside_it_and_may_fail(follower, caplog):
+    following, pointer, _ = follower()
+    done = threading.Event()
+    answered = []
+
+    def note():
+        answered.append(following.normalize(CALL).model.name)
+        done.set()
+
+    def fail():
+        raise RuntimeError("no")
+
+    following.then(fail)
+    following.then(note)
+    following.look()
+    assert not done.wait(0.05), "nothing has changed"
+    pointer.digest = "two"
+    following.look()
+    assert done.wait(10)
+    assert answered == ["two"], "the new model answers already"
+    assert (following.digest, following.fault) == ("two", "")
+    for _ in range(1000):
+        if "was not done: RuntimeError: no" in caplog.text:
+            break
+        threading.Event().wait(0.01)
+    assert "was not done: RuntimeError: no" in caplog.text
+
+
 def test_a_new_model_is_warmed_before_it_answers(follower):
     following, pointer, shelf = follower()
     pointer.digest = "two"
