@@ -43,7 +43,7 @@ def test_lexical_softmax_on_sparse_rows(rows, documents):
     lexicon = Lexicon.learn(documents)
     sparse = sparse_rows(lexicon, documents)
     assert isinstance(sparse, csr_matrix)
-    reference = LogisticRegression(C=5.0, max_iter=2000).fit(sparse, labels)
+    reference = LogisticRegression(C=5.0, solver="newton-cg", tol=1e-5, max_iter=2000).fit(sparse, labels)
     weights, bias = fit_softmax(sparse, np.eye(LABELS)[labels], np.ones(N), 5.0)
     head = LexicalHead(lexicon, np.ascontiguousarray(weights.T), bias)
     got = np.stack([softmax(head.logits(document)) for document in documents])
