@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from intent import bundle
+from intent.certificate.certificate import Certificate
 from intent.corpus import Row, corpus_files, read_rows
 from intent.embedding.cache import CachedEncoder
 from intent.normalizer import Normalizer
@@ -37,8 +38,9 @@ CHANGED = difference(OLD, NEW, {WORD: OLD.rest.id})
 
 @dataclass(frozen=True)
 class Read:
-    """What both models make of the held tools: the likeliest label of each row."""
+    """What both models make of the held tools: the likeliest label of each row; and the certificate of the new one."""
 
+    certificate: Certificate | None
     rows: tuple[Row, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -55,7 +57,7 @@ def copied(source: Path, target: Path, change: Callable[[dict[str, Any]], dict[s
 
 
 def run_of(corpora: tuple[Path, ...], vocabulary: Path, output: Path, cache: Path) -> Run:
-    """Heads alone, on the encoder that ships, with the draw that it was trained by; no certificate, which judges nothing here."""
+    """Heads alone, on the encoder that ships, with the draw that it was trained by; no certificate."""
     drawn = draw_of(bundle.shipped_path())
     assert drawn is not None
     seed, shares = drawn
@@ -81,7 +83,7 @@ def read(shared_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
     shipped = bundle.load(bundle.shipped_path(), threads=2, cache=cache)
     corpora = changed_corpora(shared_corpus, scratch, shipped.encoder, CHANGED)
     before = train(run_of((ROOT / "data", shared_corpus), default_path(), scratch / "before", cache), steps)
-    after = train(run_of(corpora, FIXTURES / "vocabulary.toml", scratch / "after", cache), steps)
+    after = train(replace(run_of(corpora, FIXTURES / "vocabulary.toml", scratch / "after", cache), certified=True), steps)
     rows = tuple(row for row in read_rows(shared_corpus / "tools.jsonl") if row.split == "held")
     told = [
         tuple(
@@ -90,7 +92,7 @@ def read(shared_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
         )
         for model in (before, after)
     ]
-    return Read(rows, *told)
+    return Read(after.certificate, rows, *told)
 
 
 def test_the_old_words_cost_less_than_a_point_of_accuracy(read: Read) -> None:
@@ -124,3 +126,14 @@ def figures(read: Read, chosen: Iterable[int]) -> dict[str, float]:
         "wrong": wrong,
         "missed": missed,
     }
+
+
+def test_five_words_are_certified_with_what_the_shipped_model_left_of_delta(read: Read) -> None:
+    found = read.certificate
+    assert found is not None
+    assert found.threshold is not None, "no threshold bears the promise"
+    assert {bound.intent for bound in found.bounds} == {"export", "write"}
+    assert all(bound.upper <= found.alpha for bound in found.bounds)
+    assert found.vocabulary_digest == NEW.digest
+    assert len(found.ledger) > 1, "what the shipped model spent is counted"
+    assert sum(use.delta for use in found.ledger) <= found.delta + 1e-9
