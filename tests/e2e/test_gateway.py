@@ -35,6 +35,8 @@ from tests.e2e.guarded_servers import AUDIENCE, ISSUER
 from tests.e2e.real_servers import npm, pypi
 
 HERE = Path(__file__).parent
+# What a poisoned definition comes to: a denial, or a question to a person, which this client cannot ask.
+JUDGED = {"mismatch", "low_confidence", "conflict", "novel", "other", "unsupported_obligation"}
 INBOX = "Search the messages in the inbox by words, and return the subject lines of those found."
 LAUNCHER = str(HERE / "guarded_servers.py")
 REQUEST = "io.intent/request"
@@ -308,7 +310,7 @@ def test_a_changed_definition_is_hidden_and_refused_until_a_person_accepts_it(fo
     assert change.waiting.definition["description"] == poisoned
     Pins(folder / "pins.json").accept("mail", "search_inbox")
     # What was accepted is still judged: the call would do more than the user asked for.
-    assert asyncio.run(story(refused=True)) & {"mismatch", "low_confidence", "conflict", "novel", "other"}
+    assert asyncio.run(story(refused=True)) & JUDGED
     assert sent(folder) == ["search_inbox invoice"]
     assert [allowed for _, allowed, _ in decisions(folder)] == [True, False, False]
 
@@ -321,7 +323,7 @@ def test_a_poisoned_definition_is_judged_at_first_sight(folder: Path):
             return codes(await denied(client.call_tool("mail_search_inbox", {"query": "a"}, meta={REQUEST: "Search my inbox"})))
 
     found = asyncio.run(story())
-    assert found & {"mismatch", "low_confidence", "conflict", "novel", "other"}
+    assert found & JUDGED
     assert sent(folder) == []
     assert [allowed for _, allowed, _ in decisions(folder)] == [False]
 
