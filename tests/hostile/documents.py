@@ -166,7 +166,7 @@ def schemas() -> Iterator[Input]:
         Answer.VALID,
     )
     yield Input("schema with a slow pattern", tool(input_schema={"properties": {"path": {"pattern": "^(a+)+$"}}}), Answer.VALID)
-    yield Input("10,000 parameters", tool(input_schema={"properties": {f"parameter{i}": {} for i in range(10_000)}}))
+    yield Input("10,000 parameters", tool(input_schema={"properties": {f"parameter{i}": {} for i in range(10_000)}}), Answer.VALID)
     many = {"properties": {f"field{i}": {"type": "string"} for i in range(5_000)}}
     yield Input("5,000 parameters", tool(input_schema=many), Answer.VALID)
     yield Input(

@@ -102,7 +102,9 @@ def parsers() -> Iterator[Input]:
     }  # fmt: skip
     for kind, key, texts in (("sql", "sql", sql), ("shell", "command", shell), ("graphql", "query", graphql)):
         for name, text in texts.items():
-            yield Input(f"{kind} of {name}", _run(kind, key, text), Answer.DENIED_OR_TOP)
+            # These two read, however oddly they are written.
+            reads = kind == "graphql" and name in ("circular fragments", "variables")
+            yield Input(f"{kind} of {name}", _run(kind, key, text), Answer.VALID if reads else Answer.DENIED_OR_TOP)
     yield Input("python of brackets", _run("python", "code", "(" * size), Answer.DENIED_OR_TOP)
     yield Input("python of a fence", _run("python", "code", "```\n" + "\n" * 1_200), Answer.DENIED_OR_TOP)
     yield Input("python of lambdas", _run("python", "code", "lambda: " * 1_000), Answer.DENIED_OR_TOP)

