@@ -18,7 +18,6 @@ from intent.errors import WorkbenchError
 if TYPE_CHECKING:
     from intent.registry.promotion import GateReport
     from intent.registry.registry import Registry
-    from intent.settings import Settings
     from intent.workbench.records import Actor, ModelEntry
 
 NAME = "model"
@@ -187,19 +186,13 @@ def tabulated(card: Mapping[str, object]) -> Table:
 
 def _opened(directory: Path | None) -> Registry:
     """The registry of the settings: whoever may read its key and its database may change it."""
-    from intent.assembly import state_directory
+    from intent.assembly import database_url, state_directory
     from intent.registry.opening import open_registry
     from intent.settings import Settings
 
     settings = Settings()
     state = state_directory(settings)
-    return open_registry(directory or state / "models", state, _database(settings, state))
-
-
-def _database(settings: Settings, state: Path) -> str:
-    from intent.assembly import DATABASE
-
-    return settings.database.get_secret_value() if settings.database else f"sqlite:///{(state / DATABASE).resolve()}"
+    return open_registry(directory or state / "models", state, database_url(settings))
 
 
 def _actor() -> Actor:

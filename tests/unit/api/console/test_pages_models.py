@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,13 +17,6 @@ from tests.doubles.normalizer import EchoNormalizer
 from tests.doubles.registered import CHANGE, READ, SAYS
 
 DANGEROUS = {**SAYS, "n1 purge": (READ, 60.0)}
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(tmp_path)
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -50,18 +49,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reads = [request("get_file", context={"session": session(), "supported_obligations": EVERY}, request="Read it.") for _ in range(2)]
     write_log(folder, [*calls(), *reads], raw=True)
     return folder
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ann(lab: Lab) -> Visitor:
-    return Visitor(lab, "ann")
 
 
 def test_decisions_of_a_real_log_are_read_again_by_a_model_of_the_registry(lab: Lab, ann: Visitor, log: Path) -> None:

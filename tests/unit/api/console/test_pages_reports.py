@@ -1,25 +1,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.doubles.audit_log import decision
 from tests.doubles.lab import Lab, Visitor
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ann(lab: Lab) -> Visitor:
-    return Visitor(lab, "ann")
 
 
 def test_a_report_opens_where_it_can_do_nothing(lab: Lab, ann: Visitor) -> None:

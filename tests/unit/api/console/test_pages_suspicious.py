@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
-import pytest
 from sqlalchemy import update
 
 from intent.schema import Tool, ToolCall
@@ -19,13 +15,6 @@ from tests.doubles.lab import ANN, Lab, Visitor
 from tests.doubles.worded_model import VOCABULARY
 
 FIRST, SECOND = VOCABULARY.ids[-1], VOCABULARY.ids[-2]
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(tmp_path)
-    yield found
-    found.close()
 
 
 def looked(lab: Lab, visitor: Visitor) -> str:

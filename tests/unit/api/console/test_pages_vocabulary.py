@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from intent.workbench.editing import editable, origins_of
 from intent.workbench.vocabularies import parsed
@@ -15,18 +11,6 @@ from tests.doubles.worded_model import VOCABULARY
 TEXT = editable(VOCABULARY)
 FIRST = VOCABULARY.intents[0]
 REWORDED = TEXT.replace(FIRST.definition, "Condenses what it is given.")
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ann(lab: Lab) -> Visitor:
-    return Visitor(lab, "ann")
 
 
 def text_in(page: str) -> str:
